@@ -1,0 +1,18 @@
+/// A deterministic random source (SplitMix64). For jitter, spreading and simulations, never for secrets.
+@frozen
+public struct Seed: RandomNumberGenerator, Sendable {
+    @usableFromInline var state: UInt64
+
+    /// Every seed gives its own reproducible sequence.
+    @inlinable
+    public init(_ seed: UInt64) { state = seed }
+
+    @inlinable
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z &>> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z &>> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z &>> 31)
+    }
+}
