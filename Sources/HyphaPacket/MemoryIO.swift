@@ -107,7 +107,8 @@ public struct MemoryIO: PacketIO, ~Copyable {
     }
 
     private mutating func hold(_ train: borrowing Train, _ bytes: Int, isUDP: Bool) {
-        let pieces = (0..<train.pieceCount).map { train.pieces[$0] }
+        var pieces: [Train.Piece] = []
+        for i in 0..<train.pieceCount { pieces.append(train.pieces[i]) }
         pending.append((pieces, train.packetCount, bytes, isUDP))
         inFlight += train.packetCount
     }
