@@ -1,6 +1,5 @@
 public import CAEAD
-public import CSodium
-public import HyphaBase
+import CSodium
 
 /// Keys in use: one block of memory per session, found by the low bits of its receiver index.
 ///
