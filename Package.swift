@@ -87,7 +87,7 @@ let package = Package(
             name: "hypha",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CSodium", "CToml",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
             ],
             swiftSettings: common),
         .executableTarget(

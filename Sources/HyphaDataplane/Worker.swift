@@ -142,7 +142,6 @@ public struct Worker: ~Copyable {
             port.workerIsAwake()
             return false
         }
-        counters.add(.waits)
         port.snapshots.goOffline()
         return true
     }
