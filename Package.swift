@@ -79,7 +79,7 @@ let package = Package(
         .target(
             name: "HyphaControl",
             dependencies: [
-                "HyphaBase", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
             ],
             swiftSettings: common),
         // Level 6

@@ -19,6 +19,8 @@ struct FlowPeer: Sendable {
     var rejectAt: Instant?
     /// No new handshake before this.
     var restUntil = Instant.zero
+    /// When packets were given up last.
+    var rejected: Instant?
     /// INITs on the word of others: errors.
     var hintLimit: TokenBucket
     /// The last sign that the peer is used.
@@ -28,6 +30,8 @@ struct FlowPeer: Sendable {
 
     /// Packets wait for a session so long.
     static let rejectMilliseconds: UInt64 = 3_000
+    /// Pause between two times of giving up packets.
+    static let rejectPauseMilliseconds: UInt64 = 1_000
     /// INITs go on for so long after the last packet that asked.
     static let wantedMilliseconds: UInt64 = 10_000
     /// The same for a session in use that is to be renewed: until it ends.

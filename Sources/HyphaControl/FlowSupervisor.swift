@@ -80,13 +80,14 @@ struct FlowSupervisor: Sendable {
             peer.lastUse = now
             guard !peer.machine.isConnected else { return [] }
             peer.wantedUntil = now.advanced(byMilliseconds: FlowPeer.wantedMilliseconds)
+            // Three seconds from the first INIT; when they are over, once a second.
+            let pause = peer.rejected.map { $0.advanced(byMilliseconds: FlowPeer.rejectPauseMilliseconds) } ?? now
             guard now >= peer.restUntil else {
-                peer.rejectAt = now
+                peer.rejectAt = max(now, pause)
                 return []
             }
-            // Three seconds from the first INIT; at once when they are over.
             let began = peer.machine.open?.began ?? now
-            peer.rejectAt = began.advanced(byMilliseconds: FlowPeer.rejectMilliseconds)
+            peer.rejectAt = max(began.advanced(byMilliseconds: FlowPeer.rejectMilliseconds), pause)
             return peer.machine.begin(now: now, &environment, &context)
         }
         if let at = book[id]?.rejectAt, at <= now { reject(id, now: now, &context) }
@@ -259,6 +260,7 @@ struct FlowSupervisor: Sendable {
         context.command(WorkerCommand(.rejectParked, id: id))
         perform(id, now: now, &context) { peer, _, _ in
             peer.rejectAt = nil
+            peer.rejected = now
             return []
         }
     }

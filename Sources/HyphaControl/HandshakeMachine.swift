@@ -14,8 +14,6 @@ struct HandshakeMachine: Sendable {
     let isLower: Bool
     /// Short pauses between INITs for longer: configured peers.
     let isEager: Bool
-    /// Seal modes that we use of those that the peer accepts.
-    let modeMask: UInt8
 
     var slots = KeySlots()
     var open: OpenHandshake?
@@ -28,13 +26,12 @@ struct HandshakeMachine: Sendable {
 
     static let cookieMilliseconds: UInt64 = 120_000
 
-    init(id: UInt32, peer: PublicKey, own: PublicKey, isEager: Bool, modeMask: UInt8 = 3) {
+    init(id: UInt32, peer: PublicKey, own: PublicKey, isEager: Bool) {
         self.id = id
         self.peer = peer
         address = peer.address
         isLower = own < peer
         self.isEager = isEager
-        self.modeMask = modeMask
     }
 
     /// True when packets to the peer can be sealed.
@@ -235,7 +232,7 @@ struct HandshakeMachine: Sendable {
     ) {
         let record = SessionRecord(
             localIndex: index, remoteIndex: session.remoteIndex, owner: id, suite: secrets.suite, lanes: secrets.lanes,
-            peerModes: peerModes & modeMask | 1, isInitiator: session.isInitiator, created: session.created)
+            peerModes: peerModes, isInitiator: session.isInitiator, created: session.created)
         var sendKeys = (0..<secrets.lanes).map { secrets.sendLaneKey($0) }
         var receiveKeys = (0..<secrets.lanes).map { secrets.receiveLaneKey($0) }
         environment.slots.table.prepare(session.slot, record, sendKeys: sendKeys, receiveKeys: receiveKeys)

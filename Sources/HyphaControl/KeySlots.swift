@@ -57,8 +57,9 @@ struct KeySlots: Sendable {
     }
 
     /// Takes a session of our own making, at its RESP. `isLower`: our static key is the lower of the two.
-    mutating func adopt(_ session: HeldSession, now: Instant, isLower: Bool) -> (isCurrent: Bool, dropped: [HeldSession])
-    {
+    mutating func adopt(_ session: HeldSession, now: Instant, isLower: Bool) -> (
+        isCurrent: Bool, dropped: [HeldSession]
+    ) {
         settle(session, now: now, isLower: isLower)
     }
 

@@ -20,7 +20,7 @@ struct LinkSupervisor: Sendable {
                 Link(
                     id: id, key: peer.key, own: context.identity.publicKey, configured: i,
                     dialer: Dialer(host: peer.host, port: peer.port),
-                    modeMask: (peer.seal ?? configuration.seal) == .full ? 1 : 3, now: now)
+                    sealsFully: (peer.seal ?? configuration.seal) == .full, now: now)
             }
             guard let id else { continue }
             if peer.key == context.identity.publicKey {
@@ -57,7 +57,8 @@ struct LinkSupervisor: Sendable {
                 case .resolving(let again) where again <= now:
                     link.dialer?.restUnresolved(now: now, jitter: &context.jitter)
                     context.log(
-                        .warning, key: "resolve-\(link.id)", "peer \(context.name(link)): no answer from the name service")
+                        .warning, key: "resolve-\(link.id)",
+                        "peer \(context.name(link)): no answer from the name service")
                 case .resting(let until) where until <= now:
                     LinkSupervisor.resolve(&link, now: now, &context)
                 default: break
@@ -129,14 +130,14 @@ struct LinkSupervisor: Sendable {
             return
         }
         let key = received.initiatorKey
-        let mask: UInt8 = context.configuration.seal == .full ? 1 : 3
+        let sealsFully = context.configuration.seal == .full
         let added = book.link(with: key, over: sender) == nil
         let id =
             book.link(with: key, over: sender)
             ?? book.add(key: key) { id in
                 Link(
-                    id: id, key: key, own: context.identity.publicKey, configured: nil, dialer: nil, modeMask: mask,
-                    now: now)
+                    id: id, key: key, own: context.identity.publicKey, configured: nil, dialer: nil,
+                    sealsFully: sealsFully, now: now)
             }
         guard let id else {
             environment.counters.refusedPeerCap += 1
@@ -200,7 +201,8 @@ struct LinkSupervisor: Sendable {
             guard isWaiting else { return [] }
             guard !addresses.isEmpty else {
                 link.dialer?.restUnresolved(now: now, jitter: &context.jitter)
-                context.log(.warning, key: "resolve-\(link.id)", "peer \(context.name(link)): \(dialer.host) has no address")
+                context.log(
+                    .warning, key: "resolve-\(link.id)", "peer \(context.name(link)): \(dialer.host) has no address")
                 return []
             }
             link.dialer?.state = .dialing
@@ -317,7 +319,9 @@ struct LinkSupervisor: Sendable {
             link.nextProbe = nil
             link.isSilent = false
             if link.machine.open == nil, let dialer = link.dialer, link.key != context.identity.publicKey {
-                if dialer.state == .idle || dialer.state == .dialing { LinkSupervisor.resolve(&link, now: now, &context) }
+                if dialer.state == .idle || dialer.state == .dialing {
+                    LinkSupervisor.resolve(&link, now: now, &context)
+                }
             }
         }
         announce(&link, context: &context)
@@ -352,7 +356,9 @@ struct LinkSupervisor: Sendable {
         guard announced != link.announced else { return }
         link.announced = announced
         context.command(
-            WorkerCommand(.setLink, id: link.id, value: UInt32(limit), socket: link.socket, endpoint: endpoint))
+            WorkerCommand(
+                .setLink, id: link.id, value: UInt32(limit) | (link.sealsFully ? 1 << 16 : 0), socket: link.socket,
+                endpoint: endpoint))
     }
 
     private mutating func forget(_ link: Link, _ context: inout ControlContext) {
