@@ -74,7 +74,9 @@ struct Uring: ~Copyable {
 
     /// Binds the ring to the calling thread and starts it. Returns 0 or -errno.
     func enable() -> Int32 {
-        let code = io_uring_enable_rings(ring)
+        // Not `io_uring_enable_rings`: the shared library of liburing 2.3 does not export it.
+        let code = io_uring_register(
+            UInt32(bitPattern: ring.pointee.ring_fd), UInt32(IORING_REGISTER_ENABLE_RINGS), nil, 0)
         // Saves the descriptor look-up of every enter; the ring works without it.
         if code >= 0 { io_uring_register_ring_fd(ring) }
         return code
