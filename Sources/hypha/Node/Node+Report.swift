@@ -1,5 +1,6 @@
 internal import HyphaBase
 internal import HyphaControl
+internal import HyphaIdentity
 internal import HyphaInterchange
 internal import HyphaPacket
 internal import HyphaRim

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import HyphaBase
 internal import HyphaControl
+internal import HyphaIdentity
 internal import HyphaInterchange
 internal import HyphaRim
 
