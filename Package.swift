@@ -44,7 +44,7 @@ let package = Package(
             linkerSettings: aeadLibraries),
         .target(
             name: "CToml", path: "CShims/CToml",
-            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
+            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti"])]),
         .target(name: "CAllocHook", path: "CShims/CAllocHook"),
         .target(name: "HyphaBase", swiftSettings: common),
         // Level 1
@@ -102,7 +102,8 @@ let package = Package(
         .testTarget(name: "HyphaBaseTests", dependencies: ["HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaPacketTests", dependencies: ["HyphaPacket", "HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaWireTests", dependencies: ["HyphaWire", "HyphaBase"], swiftSettings: common),
-        .testTarget(name: "HyphaFIBTests", dependencies: ["HyphaFIB", "HyphaWire", "HyphaBase"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaFIBTests", dependencies: ["HyphaFIB", "HyphaWire", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaSessionTests",
             dependencies: ["HyphaSession", "HyphaPacket", "HyphaWire", "HyphaBase", "CAEAD", "CSodium"],
@@ -129,7 +130,8 @@ let package = Package(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel"],
             swiftSettings: common),
-        .testTarget(name: "HyphaTests", dependencies: ["hypha"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", swiftSettings: common),
     ],
