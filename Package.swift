@@ -44,7 +44,7 @@ let package = Package(
             linkerSettings: aeadLibraries),
         .target(
             name: "CToml", path: "CShims/CToml",
-            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
+            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti"])]),
         .target(name: "CAllocHook", path: "CShims/CAllocHook"),
         .target(name: "HyphaBase", swiftSettings: common),
         // Level 1
@@ -132,7 +132,8 @@ let package = Package(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel"],
             swiftSettings: common),
-        .testTarget(name: "HyphaTests", dependencies: ["hypha"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", swiftSettings: common),
     ],
