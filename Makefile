@@ -38,8 +38,8 @@ test: setup-test build
 demo: setup-test build
 	$(SUDO) scripts/demo.sh $(HYPHA)
 
-bench: build
-	scripts/bench.sh
+bench: setup-test build
+	$(SUDO) .build/release/hypha-bench
 
 format:
 	swift format --in-place --recursive Sources Tests Bench Package.swift

@@ -18,16 +18,15 @@ import Testing
         name.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
     }
 
-    /// Words that stand in backquotes at the beginning of table rows or list items, with what follows on the line.
+    /// What stands in backquotes in the first column of a document's tables, with what follows on the line.
     static func entries(_ path: String) throws -> [String: String] {
         let file = try #require(ProjectTree.file(path), "\(path) is missing")
         var entries: [String: String] = [:]
-        for line in file.lines {
-            let row = line.drop { $0 == "|" || $0 == " " || $0 == "-" || $0 == "*" }
-            guard row.first == "`", let end = row.dropFirst().firstIndex(of: "`") else { continue }
+        for line in file.lines where line.hasPrefix("| `") {
+            let row = line.dropFirst(3)
+            guard let end = row.firstIndex(of: "`") else { continue }
             let rest = row[row.index(after: end)...]
-            entries[String(row[row.index(after: row.startIndex)..<end])] =
-                rest.trimmingCharacters(in: CharacterSet(charactersIn: "| :-"))
+            entries[String(row[..<end])] = rest.trimmingCharacters(in: CharacterSet(charactersIn: "| "))
         }
         return entries
     }
@@ -50,13 +49,49 @@ import Testing
         let known = Set(
             try Self.cases(in: "Sources/HyphaPacket/DropReason.swift").map(Self.snakeCase)
                 + Self.cases(in: "Sources/HyphaPacket/WorkerCounters.swift").map(Self.snakeCase))
-        let text = try #require(ProjectTree.file("docs/counters.md")).text
-        let sections = text.components(separatedBy: "\n## ")
-        let entries = try Self.entries("docs/counters.md")
-        #expect(sections.count > 2)
-        let other: Set<String> = ["waiting"]
-        for name in entries.keys where !other.contains(name) {
+        // A level that the workers report beside their rows.
+        let levels: Set<String> = ["waiting"]
+        for name in try Self.entries("docs/counters.md").keys where !levels.contains(name) {
             #expect(known.contains(name), "docs/counters.md explains \(name), which no code counts")
+        }
+    }
+
+    /// Links from the README and from one document to another lead somewhere.
+    @Test func linksBetweenDocumentsLead() throws {
+        let documents = ["README.md"].compactMap(ProjectTree.file) + ProjectTree.files(in: "docs", extensions: ["md"])
+        #expect(documents.count >= 4)
+        let link = try NSRegularExpression(pattern: #"\]\(([^)#:]+)(?:#[^)]*)?\)"#)
+        var found = 0
+        for document in documents {
+            let text = document.text
+            for match in link.matches(in: text, range: NSRange(text.startIndex..., in: text)) {
+                guard let range = Range(match.range(at: 1), in: text) else { continue }
+                let folder = URL(fileURLWithPath: document.path, relativeTo: ProjectTree.root)
+                    .deletingLastPathComponent()
+                let target = folder.appendingPathComponent(String(text[range])).path
+                #expect(FileManager.default.fileExists(atPath: target), "\(document.path) links to \(text[range])")
+                found += 1
+            }
+        }
+        #expect(found >= 5)
+    }
+
+    /// Sections of docs/protocol.md that comments in the code refer to.
+    @Test func quotedSectionsOfTheProtocolExist() throws {
+        let document = try #require(ProjectTree.file("docs/protocol.md"), "docs/protocol.md is missing")
+        let headings = document.lines.filter { $0.hasPrefix("#") }.map { $0.drop { $0 == "#" || $0 == " " } }
+        let quote = try NSRegularExpression(pattern: #"docs/protocol\.md,\s+"([^"]+)""#)
+        let sources =
+            ProjectTree.files(in: "Sources") + ProjectTree.files(in: "Bench") + ProjectTree.files(in: "Tests")
+            + ProjectTree.files(in: "CShims", extensions: ["c", "h"])
+        for file in sources {
+            // A quote may go on in the next line of a comment.
+            let text = file.lines.map { $0.trimmingCharacters(in: CharacterSet(charactersIn: " /*")) }
+                .joined(separator: " ")
+            for match in quote.matches(in: text, range: NSRange(text.startIndex..., in: text)) {
+                guard let range = Range(match.range(at: 1), in: text) else { continue }
+                #expect(headings.contains { $0 == text[range] }, "\(file.path) quotes \(text[range])")
+            }
         }
     }
 }

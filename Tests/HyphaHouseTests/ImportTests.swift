@@ -14,7 +14,7 @@ import Testing
         "HyphaIdentity": ["HyphaBase", "HyphaWire", "HyphaSession", "CAEAD", "CSodium"],
         "HyphaRim": ["HyphaBase", "HyphaPacket", "HyphaWire", "CKernel", "CUring", "Glibc"],
         "HyphaDataplane": [
-            "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
+            "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "CAEAD",
         ],
         "HyphaControl": [
             "HyphaBase", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
