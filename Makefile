@@ -30,7 +30,7 @@ build: setup
 	swift build -c release --static-swift-stdlib
 
 run: build
-	$(SUDO) $(HYPHA) run --config $(CONFIG)
+	$(HYPHA) run --config $(CONFIG)
 
 test: setup-test build
 	scripts/test.sh
