@@ -133,6 +133,11 @@ for ((i = 0; i < 40; i++)); do
     sleep 0.05
 done
 [ -s "$dir/counters" ] || { echo "demo: R printed no counters" >&2; exit 1; }
-head -n 1 "$dir/counters" | sed 's/,"/,\n"/g' | grep -avE ':0,?$' | show
+# Of the one line of JSON: the counters and drops that are not zero.
+for part in counters drops; do
+    echo "    $part"
+    grep -o "\"$part\":{[^}]*}" "$dir/counters" | head -n 1 | sed 's/^[^{]*{//; s/}$//' | tr ',' '\n' |
+        { grep -v ':0$' || echo '"none"'; } | tr -d '"' | sed 's/:/: /; s/^/        /'
+done
 
 say "Done. Everything is taken down again."

@@ -72,7 +72,11 @@ int chy_udp_open(const chy_address *address, const chy_udp_options *o, int *ipv4
         if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) goto failed;
     }
     *step = "bind";
-    if (bind(fd, (struct sockaddr *)&native, length) != 0) goto failed;
+    // A ring is torn down asynchronously after its process has ended and holds the port for some milliseconds.
+    for (int tries = 0; bind(fd, (struct sockaddr *)&native, length) != 0; tries++) {
+        if (errno != EADDRINUSE || tries == 50) goto failed;
+        usleep(10000);
+    }
     if (o->gro && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0) *gro = 1;
     return fd;
 failed:;

@@ -17,11 +17,12 @@ import Testing
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "CAEAD",
         ],
         "HyphaControl": [
-            "HyphaBase", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+            "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
         ],
         "hypha": [
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "HyphaIdentity",
-            "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CSodium", "CToml", "FoundationEssentials",
+            "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
+            "FoundationEssentials",
             "Glibc",
         ],
     ]

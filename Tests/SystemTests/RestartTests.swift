@@ -27,7 +27,6 @@ extension SystemTests {
             let relay = try topology.program(.r)
             relay.signal(SIGKILL)
             #expect(relay.exitCode(within: 3) == 128 + SIGKILL)
-            Clock.pause(0.3)
             let restart = Clock.now
             try topology.start(.r)
             let back: Double? = Clock.wait(8) { answers(ping).first { $0 > restart } }

@@ -17,12 +17,24 @@ extension SystemTests {
             #expect(ping.output.contains("ttl=61"), "\(ping.output)")
         }
 
-        /// Every size class: padded and unpadded bodies, the largest packet, fragments of the kernel's making.
-        @Test(arguments: [0, 1, 15, 16, 100, 209, 210, 211, 1_000, 1_352, 1_353, 8_000])
+        /// Every size class: padded and unpadded bodies, and the largest that fits all links.
+        @Test(arguments: [0, 1, 15, 16, 100, 209, 210, 211, 1_000, 1_342])
         func pingOfAnySizeIsAnswered(size: Int) throws {
             let words = ["ping", "-6", "-c", "2", "-i", "0.05", "-W", "2", "-s", "\(size)", topology.address(.b)]
             let ping = try topology.run(words, on: .a)
             #expect(ping.output.contains("2 received"), "\(ping.output)\(ping.errors)")
+        }
+
+        /// The link between R and A takes 20 bytes less than the one between B and R. Whoever sends more learns it: A
+        /// from its own node, B from what R says about packets that did not fit. Then the kernel sends fragments.
+        @Test(arguments: [1_343, 1_352, 1_353, 8_000], [Topology.Node.a, .b])
+        func sizesThatDoNotFitAreLearnt(size: Int, from: Topology.Node) throws {
+            let other = topology.address(from == .a ? .b : .a)
+            let words = ["ping", "-6", "-c", "10", "-i", "0.1", "-W", "2", "-s", "\(size)", other]
+            let ping = try topology.run(words, on: from)
+            // At most the first two are lost: one each way.
+            let received = ["8", "9", "10"].contains { ping.output.contains(" \($0) received") }
+            #expect(received, "\(ping.output)\(ping.errors)")
         }
 
         /// What iperf3 reports at its end.
@@ -37,7 +49,7 @@ extension SystemTests {
             return try #require(end, "\(client.output)\(client.errors)")
         }
 
-        @Test(arguments: [[], ["--reverse"]])
+        @Test(arguments: [["--reverse"], []])
         func tcpMovesData(direction: [String]) throws {
             let end = try iperf(direction)
             let received = try #require((end["sum_received"] as? [String: Any])?["bytes"] as? Int)
