@@ -27,7 +27,7 @@ func route(
         }
         let hopLimit = RoutingHeader.hopLimit(header)
         guard hopLimit >= 2 else {
-            rejections.overlayError(.hopLimit, kind: kind, about: header, context)
+            rejections.overlayError(.hopLimit, kind: kind, about: header, length: Int(packet.pointee.length), context)
             packet.pointee.drop(.hopLimit)
             continue
         }
@@ -35,14 +35,16 @@ func route(
         switch nextHop.kind {
         case .link:
             guard let link = context.links[nextHop.link], link.pointee.sendSlot != .max else {
-                rejections.overlayError(.noRoute, kind: kind, about: header, context)
+                rejections.overlayError(
+                    .noRoute, kind: kind, about: header, length: Int(packet.pointee.length), context)
                 packet.pointee.drop(.linkDown)
                 continue
             }
             guard packet.pointee.length <= link.pointee.mtu else {
                 let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
                 rejections.overlayError(
-                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header, context)
+                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header,
+                    length: Int(packet.pointee.length), context)
                 packet.pointee.drop(.tooBig)
                 continue
             }
@@ -62,11 +64,12 @@ func route(
         case .local where packet.pointee.link == .max:
             packet.pointee.drop(.noListener)
         case .local:
-            RoutingHeader.setHopLimit(header, hopLimit &- 1)
             switch kind {
             case .data:
+                // `openFlow` takes its hop, after it may have quoted the header as it arrived.
                 packet.pointee.disposition = .deliver
             case .initiation, .response, .cookie, .error:
+                RoutingHeader.setHopLimit(header, hopLimit &- 1)
                 let length =
                     Int(packet.pointee.length) &- LinkHeader.size
                     &- (packet.pointee.mode == .full ? LinkHeader.tagSize : 0)
@@ -84,7 +87,7 @@ func route(
                 packet.pointee.drop(.unsupported)
             }
         case .none, .unreachable:
-            rejections.overlayError(.noRoute, kind: kind, about: header, context)
+            rejections.overlayError(.noRoute, kind: kind, about: header, length: Int(packet.pointee.length), context)
             packet.pointee.drop(.noRoute)
         }
     }
