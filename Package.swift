@@ -106,7 +106,9 @@ let package = Package(
         .testTarget(name: "HyphaFIBTests", dependencies: ["HyphaFIB", "HyphaWire", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaSessionTests",
-            dependencies: ["HyphaSession", "HyphaPacket", "HyphaWire", "HyphaBase", "CAEAD", "CSodium"],
+            dependencies: [
+                "HyphaSession", "HyphaPacket", "HyphaWire", "HyphaBase", "CAEAD", "CSodium", "CAllocHook",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "HyphaIdentityTests",
