@@ -103,7 +103,8 @@ let package = Package(
         .testTarget(name: "HyphaBaseTests", dependencies: ["HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaPacketTests", dependencies: ["HyphaPacket", "HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaWireTests", dependencies: ["HyphaWire", "HyphaBase"], swiftSettings: common),
-        .testTarget(name: "HyphaFIBTests", dependencies: ["HyphaFIB", "HyphaWire", "HyphaBase"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaFIBTests", dependencies: ["HyphaFIB", "HyphaWire", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaSessionTests",
             dependencies: [

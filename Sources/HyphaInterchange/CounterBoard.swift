@@ -1,5 +1,5 @@
 public import HyphaPacket
-public import Synchronization
+import Synchronization
 
 /// One worker's counters as other threads may read them: the worker copies its row here now and then.
 ///

@@ -1,5 +1,5 @@
-import HyphaFIB
-public import Synchronization
+public import HyphaFIB
+import Synchronization
 
 /// Hands the newest `ForwardingSnapshot` from control to one worker; reclaims old ones when the worker has moved on
 /// (quiescent-state-based reclamation).
@@ -26,7 +26,7 @@ public final class SnapshotCell: Sendable {
     }
 
     deinit {
-        UnsafeMutablePointer<Published>(bitPattern: current.load(ordering: .acquiring))?.deallocate()
+        SnapshotCell.free(current.load(ordering: .acquiring))
     }
 
     /// Worker, at the top of a turn: gives up what it held and takes the newest. Valid until the next call or
@@ -34,8 +34,9 @@ public final class SnapshotCell: Sendable {
     public func take() -> FIBView {
         // Order matters: control must see "choosing" before the worker can load a pointer.
         held.store(0, ordering: .sequentiallyConsistent)
+        // Never zero: the cell is made with a snapshot and only ever gets others.
         let address = current.load(ordering: .sequentiallyConsistent)
-        guard let published = UnsafePointer<Published>(bitPattern: address) else { return FIBView() }
+        let published = UnsafePointer<Published>(bitPattern: address).unsafelyUnwrapped
         held.store(published.pointee.generation, ordering: .releasing)
         return published.pointee.view
     }

@@ -1,6 +1,6 @@
 public import HyphaPacket
 public import HyphaSession
-public import Synchronization
+import Synchronization
 
 /// The rings, tables and cells between control and one worker. Made once at set-up; both ends hold it.
 ///

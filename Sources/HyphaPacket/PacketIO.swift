@@ -59,3 +59,11 @@ public protocol PacketIO: ~Copyable {
     /// Hands everything queued to the kernel.
     mutating func submit()
 }
+
+extension Arrival {
+    /// Datagrams in it; 1 for a read of the TUN.
+    @inlinable
+    public var packetCount: Int {
+        segmentSize == 0 ? 1 : (Int(length) &+ Int(segmentSize) &- 1) / Int(segmentSize)
+    }
+}

@@ -21,7 +21,9 @@ public enum IPv6Header {
     }
 
     @inlinable @inline(__always)
-    public static func nextHeader(_ packet: UnsafeRawPointer) -> UInt8 { packet.load(fromByteOffset: 6, as: UInt8.self) }
+    public static func nextHeader(_ packet: UnsafeRawPointer) -> UInt8 {
+        packet.load(fromByteOffset: 6, as: UInt8.self)
+    }
 
     @inlinable @inline(__always)
     public static func hopLimit(_ packet: UnsafeRawPointer) -> UInt8 { packet.load(fromByteOffset: 7, as: UInt8.self) }

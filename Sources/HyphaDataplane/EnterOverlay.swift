@@ -1,0 +1,148 @@
+import HyphaBase
+import HyphaFIB
+import HyphaInterchange
+import HyphaPacket
+import HyphaSession
+import HyphaWire
+
+/// Where a packet from the TUN goes.
+struct Entry {
+    var link: UInt32
+    /// End-to-end session slot to seal with.
+    var session: UInt32
+}
+
+/// What becomes of one read of the TUN.
+enum EntryVerdict {
+    case enter(Entry)
+    /// Waits for a session with this peer.
+    case wait(peer: UInt32)
+    case drop(DropReason)
+}
+
+/// Decides about a packet from the TUN: own source, hop limit, route, session, size. Answers with ICMPv6 what cannot go.
+func classifyTun(
+    _ packet: borrowing TunPacket, _ context: borrowing StageContext, _ punts: inout PuntRings,
+    _ rejections: inout Rejections
+) -> EntryVerdict {
+    let bytes = UnsafeRawPointer(packet.bytes)
+    let whole = UnsafeRawBufferPointer(start: bytes, count: packet.length)
+    let destination = IPv6Header.destination(bytes)
+    // 400::/7 is the overlay; the kernel also sends its own multicast here.
+    guard destination.high &>> 57 == 0x02 else { return .drop(.notOverlay) }
+    guard IPv6Header.source(bytes).high == context.ownAddress.high else { return .drop(.badSource) }
+    guard IPv6Header.hopLimit(bytes) >= 2 else {
+        rejections.localError(.timeExceeded, about: whole, context)
+        return .drop(.hopLimit)
+    }
+    let nextHop = context.fib.lookup(destination)
+    switch nextHop.kind {
+    case .none, .unreachable:
+        rejections.localError(.noRoute, about: whole, context)
+        return .drop(.noRoute)
+    case .local:
+        rejections.localError(.addressUnreachable, about: whole, context)
+        return .drop(.noListener)
+    case .link: break
+    }
+    guard let link = context.links[nextHop.link], link.pointee.sendSlot != .max else {
+        rejections.localError(.noRoute, about: whole, context)
+        return .drop(.linkDown)
+    }
+    let frame = frameSize(innerLength: packet.largestPacket)
+    guard frame <= Int(link.pointee.mtu) else {
+        // The largest inner packet that fits is not padded: 256 bytes of plaintext and more are not.
+        let room = max(IPv6MTU.minimum, Int(link.pointee.mtu) - frameSize(innerLength: 1_280) + 1_280)
+        rejections.localError(.packetTooBig(mtu: UInt32(room)), about: whole, context)
+        return .drop(.tooBig)
+    }
+    guard let peer = context.peers[nextHop.peer], peer.pointee.exists != 0 else {
+        rejections.localError(.noRoute, about: whole, context)
+        return .drop(.noRoute)
+    }
+    guard peer.pointee.sendSlot != .max else {
+        ask(nextHop.peer, peer, context, &punts)
+        return .wait(peer: nextHop.peer)
+    }
+    return .enter(Entry(link: nextHop.link, session: peer.pointee.sendSlot))
+}
+
+/// The smallest MTU of IPv6 (RFC 8200 section 5).
+enum IPv6MTU {
+    static let minimum = 1_280
+}
+
+/// Bytes on the wire of an inner packet of `innerLength` bytes, in either seal mode.
+@inline(__always)
+func frameSize(innerLength: Int) -> Int {
+    LinkHeader.size &+ RoutingHeader.size &+ LinkHeader.tagSize &+ FlowBody.bodySize(innerLength: innerLength)
+}
+
+/// Asks control for a session with a peer, at most once a second.
+@inline(never)
+private func ask(
+    _ id: UInt32, _ peer: UnsafeMutablePointer<PeerRecord>, _ context: borrowing StageContext,
+    _ punts: inout PuntRings
+) {
+    if peer.pointee.asked != .zero, context.now.milliseconds(since: peer.pointee.asked) < 1_000 { return }
+    if punts.notice(.flowNeeded, id: id) { peer.pointee.asked = context.now }
+}
+
+/// Builds the frames of segments `first`... of a packet from the TUN: routing header and plaintext in place, ready for
+/// `sealFlow`. Stops when the vector is full or no memory is left, and returns the next segment to build.
+///
+/// | off | full | header-sealed |
+/// |---|---|---|
+/// | 0 | link header 16 | link header 16 |
+/// | 16 | routing header 48 | routing header 48 |
+/// | 64 | plaintext | link tag 16 |
+/// | 80 | ... | plaintext |
+/// | end | end-to-end tag 16, link tag 16 | end-to-end tag 16 |
+func buildFrames(
+    _ packet: borrowing TunPacket, from first: Int, _ entry: Entry, _ vector: inout PacketVector,
+    _ slab: inout FrameSlab, _ context: borrowing StageContext
+) -> Int {
+    let ip = UnsafeRawPointer(packet.bytes)
+    let head = ip.loadUnaligned(as: UInt32.self)
+    let next = IPv6Header.nextHeader(ip)
+    let hopLimit = IPv6Header.hopLimit(ip) &- 1
+    let hash = IPv6Header.flowHash(ip, length: packet.length)
+    let source = IPv6Header.source(ip)
+    let destination = IPv6Header.destination(ip)
+    var mode = context.entryMode
+    if mode == .header, let link = context.links[entry.link] {
+        let accepted = context.linkSessions.record(link.pointee.sendSlot).pointee.peerModes & 2 != 0
+        if !accepted || link.pointee.fullOnly != 0 { mode = .full }
+    }
+    let bodyOffset = LinkHeader.size &+ RoutingHeader.size &+ (mode == .header ? LinkHeader.tagSize : 0)
+    var k = first
+    while k < packet.segments {
+        guard !vector.isFull else { break }
+        let payload = packet.packetLength(k) &- IPv6Header.size
+        let unpadded = FlowBody.elidedSize &+ payload
+        let pad = FlowBody.padding(unpadded)
+        let size =
+            LinkHeader.size &+ RoutingHeader.size &+ LinkHeader.tagSize &+ unpadded &+ pad &+ FlowBody.tagSize
+        guard let place = slab.take(size) else { break }
+        let bytes = context.pool.base(place.buffer) + Int(place.offset)
+        RoutingHeader.write(
+            bytes + LinkHeader.size, kind: .data, hopLimit: hopLimit, flowHash: hash, source: source,
+            destination: destination)
+        let plain = bytes + bodyOffset
+        plain.storeBytes(
+            of: UInt8(truncatingIfNeeded: pad) &<< 4 | FlowBody.Kind.ipv6.rawValue, as: UInt8.self)
+        plain.storeBytes(of: head, toByteOffset: 1, as: UInt32.self)
+        plain.storeBytes(of: next, toByteOffset: 5, as: UInt8.self)
+        packet.writePayload(k, to: plain + FlowBody.elidedSize)
+        if pad > 0 { (plain + unpadded).initializeMemory(as: UInt8.self, repeating: 0, count: pad) }
+        var descriptor = Descriptor(
+            buffer: place.buffer, offset: place.offset, length: UInt32(truncatingIfNeeded: size), mode: mode)
+        descriptor.link = entry.link
+        descriptor.flow = entry.session
+        descriptor.lane = context.dataLane
+        descriptor.disposition = .forward
+        vector.append(descriptor)
+        k &+= 1
+    }
+    return k
+}

@@ -1,0 +1,42 @@
+import HyphaBase
+
+/// When something was last heard from and said to a neighbour or an end-to-end peer (docs/protocol.md, "Liveness").
+///
+/// Who got data and sent nothing for 250 ms answers with a keepalive; who sent data and heard nothing valid for 1 s
+/// tells control, which starts a handshake.
+struct Liveness {
+    static let keepaliveAfterMilliseconds: UInt64 = 250
+    static let silentAfterMilliseconds: UInt64 = 1_000
+    /// How often the two rules are checked while either is pending.
+    static let tickMilliseconds: UInt64 = 50
+
+    /// First data received since the last send; zero when nothing waits for an answer.
+    var owedSince = Instant.zero
+    /// First data sent since the last valid receive; zero when nothing is unanswered.
+    var unansweredSince = Instant.zero
+
+    /// Something valid came in; `isData` when it asks for a sign of life.
+    @inline(__always)
+    mutating func received(isData: Bool, now: Instant) {
+        unansweredSince = .zero
+        if isData, owedSince == .zero { owedSince = now }
+    }
+
+    /// Something goes out; `isData` when an answer is expected.
+    @inline(__always)
+    mutating func sent(isData: Bool, now: Instant) {
+        owedSince = .zero
+        if isData, unansweredSince == .zero { unansweredSince = now }
+    }
+
+    @inline(__always)
+    var isPending: Bool { owedSince != .zero || unansweredSince != .zero }
+
+    func owesKeepalive(now: Instant) -> Bool {
+        owedSince != .zero && now.milliseconds(since: owedSince) >= Liveness.keepaliveAfterMilliseconds
+    }
+
+    func isSilent(now: Instant) -> Bool {
+        unansweredSince != .zero && now.milliseconds(since: unansweredSince) >= Liveness.silentAfterMilliseconds
+    }
+}

@@ -1,0 +1,59 @@
+import HyphaBase
+import HyphaInterchange
+import HyphaPacket
+
+/// A worker's ends of the rings towards control. Bytes are copied into the ring: a punt never holds a buffer.
+struct PuntRings: ~Copyable {
+    private var handshakes: RingProducer
+    private var packets: RingProducer
+    private var notices: RingProducer
+    private let port: WorkerPort
+
+    init(_ port: WorkerPort) {
+        self.port = port
+        handshakes = port.handshakes.makeProducer()
+        packets = port.punted.makeProducer()
+        notices = port.notices.makeProducer()
+    }
+
+    /// A link handshake datagram; false when the ring is full.
+    mutating func handshake(
+        _ bytes: UnsafeRawPointer, length: Int, sender: SocketAddress, socket: UInt8
+    ) -> Bool {
+        guard length <= PuntedPacket.maxHandshake, let record = handshakes.reserve() else { return false }
+        record.storeBytes(
+            of: PuntedPacket(kind: .handshake, length: length, socket: socket, sender: sender), as: PuntedPacket.self)
+        (record + PuntedPacket.headSize).copyMemory(from: bytes, byteCount: length)
+        handshakes.advance()
+        return true
+    }
+
+    /// A packet or message of another kind; false when the ring is full or it is too long.
+    mutating func packet(
+        _ kind: PuntedPacket.Kind, _ bytes: UnsafeRawPointer, length: Int, link: UInt32
+    ) -> Bool {
+        guard length <= PuntedPacket.maxPacket, let record = packets.reserve() else { return false }
+        record.storeBytes(of: PuntedPacket(kind: kind, length: length, link: link), as: PuntedPacket.self)
+        (record + PuntedPacket.headSize).copyMemory(from: bytes, byteCount: length)
+        packets.advance()
+        return true
+    }
+
+    /// A notice; false when the ring is full.
+    @discardableResult
+    mutating func notice(_ kind: Notice.Kind, id: UInt32 = .max, slot: UInt32 = .max) -> Bool {
+        guard let record = notices.reserve() else { return false }
+        record.storeBytes(of: Notice(kind, id: id, slot: slot), as: Notice.self)
+        notices.advance()
+        return true
+    }
+
+    /// Makes everything visible to control; true when control sleeps and must be woken.
+    mutating func publish() -> Bool {
+        let any = handshakes.publish()
+        let more = packets.publish()
+        let told = notices.publish()
+        guard any || more || told else { return false }
+        return port.takeControlSleep()
+    }
+}

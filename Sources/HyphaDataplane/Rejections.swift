@@ -1,0 +1,112 @@
+import HyphaBase
+import HyphaPacket
+import HyphaWire
+
+/// The answers of a node to packets that it cannot carry: routing type 5 for overlay packets, ICMPv6 for packets from
+/// the TUN or for the TUN. All go through rate limits: 100 a second in all, 10 a second for a source /64.
+///
+/// Answers are made in slots and wait in `own` (frames to be routed or delivered) and `inner` (packets to be sealed end
+/// to end) for the end of the turn.
+struct Rejections {
+    private static let sources = 256
+    /// Answers for `inner` at most in one turn.
+    static let maxInner = 16
+
+    private let pool: PacketPool
+    private let counters: WorkerCounters
+    private var total = TokenBucket(rate: 100, burst: 100)
+    private let perSource: UnsafeMutablePointer<TokenBucket>
+    /// Frames made by this worker, waiting for the end of the turn.
+    var own: PacketVector
+    /// Slots with a virtio header and an inner packet each, to be sealed for its destination.
+    let inner: UnsafeMutablePointer<Train.Piece>
+    var innerCount = 0
+
+    init(pool: PacketPool, counters: WorkerCounters) {
+        self.pool = pool
+        self.counters = counters
+        perSource = .allocate(capacity: Rejections.sources)
+        perSource.initialize(repeating: TokenBucket(rate: 10, burst: 10), count: Rejections.sources)
+        own = PacketVector()
+        inner = .allocate(capacity: Rejections.maxInner)
+        inner.initialize(repeating: Train.Piece(buffer: 0, offset: 0, length: 0), count: Rejections.maxInner)
+    }
+
+    func deallocate() {
+        perSource.deallocate()
+        own.deallocate()
+        inner.deallocate()
+    }
+
+    /// First byte of a frame in a slot: room for the virtio header in front, and aligned.
+    static let frameOffset = 64
+
+    private mutating func allows(_ source: IPv6Address, _ now: Instant) -> Bool {
+        let hash = (source.high &* 0x9E37_79B9_7F4A_7C15) &>> 56
+        return perSource[Int(truncatingIfNeeded: hash)].take(now: now) && total.take(now: now)
+    }
+
+    /// Tells the source of an overlay packet why it did not pass. `header` is its routing header as it arrived.
+    mutating func overlayError(
+        _ code: ErrorBody.Code, value: UInt16 = 0, kind: RoutingHeader.Kind, about header: UnsafeRawPointer,
+        _ context: borrowing StageContext
+    ) {
+        // Never about an error, never about a body that this version cannot answer in its own language.
+        guard kind != .error, kind != .stock, !own.isFull else { return }
+        let source = RoutingHeader.source(header)
+        guard source != context.ownAddress, allows(source, context.now), let slot = pool.takeSlot() else { return }
+        let bytes = pool.base(slot) + Rejections.frameOffset
+        let route = bytes + LinkHeader.size
+        RoutingHeader.write(
+            route, kind: .error, hopLimit: RoutingHeader.defaultHopLimit, flowHash: RoutingHeader.flowHash(header),
+            source: context.ownAddress, destination: source)
+        ErrorBody.write(route + RoutingHeader.size, code: code, value: value, failed: header)
+        let length = LinkHeader.size + RoutingHeader.size + ErrorBody.size + LinkHeader.tagSize
+        own.append(
+            Descriptor(buffer: slot, offset: UInt32(Rejections.frameOffset), length: UInt32(length), mode: .full))
+        counters.add(.injected)
+        counters.add(.errorsSent)
+    }
+
+    /// Answers an inner packet that came from the TUN, into the TUN.
+    mutating func localError(
+        _ message: ICMPv6.Message, about packet: UnsafeRawBufferPointer, _ context: borrowing StageContext
+    ) {
+        guard !own.isFull, packet.count >= IPv6Header.size, let base = packet.baseAddress,
+            allows(IPv6Header.source(base), context.now), let slot = pool.takeSlot()
+        else { return }
+        let start = Rejections.frameOffset
+        let length = ICMPv6.writeError(
+            message, about: packet, source: context.ownAddress, to: pool.base(slot) + start)
+        guard length > 0 else {
+            pool.release(slot)
+            return
+        }
+        var answer = Descriptor(buffer: slot, offset: UInt32(start), length: UInt32(length))
+        answer.disposition = .deliver
+        own.append(answer)
+        counters.add(.injected)
+        counters.add(.errorsSent)
+    }
+
+    /// Answers an inner packet that arrived end to end for an address nobody listens on.
+    mutating func remoteError(
+        _ message: ICMPv6.Message, about packet: UnsafeRawBufferPointer, _ context: borrowing StageContext
+    ) {
+        guard innerCount < Rejections.maxInner, packet.count >= IPv6Header.size, let base = packet.baseAddress,
+            allows(IPv6Header.source(base), context.now), let slot = pool.takeSlot()
+        else { return }
+        let start = Rejections.frameOffset + VirtioHeader.size
+        let bytes = pool.base(slot)
+        let length = ICMPv6.writeError(message, about: packet, source: context.ownAddress, to: bytes + start)
+        guard length > 0 else {
+            pool.release(slot)
+            return
+        }
+        VirtioHeader.writePlain(bytes + Rejections.frameOffset)
+        inner[innerCount] = Train.Piece(
+            buffer: slot, offset: UInt32(Rejections.frameOffset), length: UInt32(length + VirtioHeader.size))
+        innerCount += 1
+        counters.add(.errorsSent)
+    }
+}

@@ -1,0 +1,99 @@
+import HyphaBase
+import HyphaFIB
+import HyphaInterchange
+import HyphaPacket
+import HyphaSession
+import HyphaWire
+
+/// Looks up the destination of every undecided packet and decides: forward, deliver here, punt, or drop with an answer.
+///
+/// The rules of the hop limit are those of every node of the overlay: below 2 ends the packet, every node takes one,
+/// origin and destination too. A relay keeps the seal mode in which a packet arrived, unless the packet or the link
+/// asks for the full seal.
+func route(
+    _ vector: PacketVector, _ scratch: RouteScratch, _ context: borrowing StageContext, _ punts: inout PuntRings,
+    _ rejections: inout Rejections
+) {
+    let count = scratch.lookUp(vector, context)
+    guard count > 0 else { return }
+    for i in 0..<vector.count {
+        let packet = vector.packets + i
+        guard packet.pointee.disposition == .undecided else { continue }
+        let bytes = context.pool.base(packet.pointee.buffer) + Int(packet.pointee.offset)
+        let header = bytes + LinkHeader.size
+        guard let kind = RoutingHeader.kind(header) else {
+            packet.pointee.drop(.badFrame)
+            continue
+        }
+        let hopLimit = RoutingHeader.hopLimit(header)
+        guard hopLimit >= 2 else {
+            rejections.overlayError(.hopLimit, kind: kind, about: header, context)
+            packet.pointee.drop(.hopLimit)
+            continue
+        }
+        let nextHop = scratch.nextHop(i)
+        switch nextHop.kind {
+        case .link:
+            guard let link = context.links[nextHop.link], link.pointee.sendSlot != .max else {
+                rejections.overlayError(.noRoute, kind: kind, about: header, context)
+                packet.pointee.drop(.linkDown)
+                continue
+            }
+            guard packet.pointee.length <= link.pointee.mtu else {
+                let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
+                rejections.overlayError(
+                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header, context)
+                packet.pointee.drop(.tooBig)
+                continue
+            }
+            RoutingHeader.setHopLimit(header, hopLimit &- 1)
+            if packet.pointee.mode == .header {
+                let accepted = context.linkSessions.record(link.pointee.sendSlot).pointee.peerModes & 2 != 0
+                if !accepted || link.pointee.fullOnly != 0 || RoutingHeader.wantsFullSeal(header) {
+                    makeRoomForFullSeal(bytes, length: Int(packet.pointee.length))
+                    packet.pointee.mode = .full
+                }
+            }
+            // What this node made itself goes on the control lane.
+            packet.pointee.lane = packet.pointee.link == .max ? 0 : context.dataLane
+            packet.pointee.link = nextHop.link
+            packet.pointee.counter = 0
+            packet.pointee.disposition = .forward
+        case .local where packet.pointee.link == .max:
+            packet.pointee.drop(.noListener)
+        case .local:
+            RoutingHeader.setHopLimit(header, hopLimit &- 1)
+            switch kind {
+            case .data:
+                packet.pointee.disposition = .deliver
+            case .initiation, .response, .cookie, .error:
+                let length =
+                    Int(packet.pointee.length) &- LinkHeader.size
+                    &- (packet.pointee.mode == .full ? LinkHeader.tagSize : 0)
+                let id = context.linkSessions.record(packet.pointee.link).pointee.owner
+                if RoutingHeader.destination(header) != context.ownAddress {
+                    packet.pointee.drop(.noListener)
+                } else if punts.packet(.overlay, header, length: length, link: id) {
+                    packet.pointee.disposition = .punted
+                } else {
+                    packet.pointee.drop(.puntFull)
+                }
+            case .stock:
+                packet.pointee.drop(.unsupported)
+            }
+        case .none, .unreachable:
+            rejections.overlayError(.noRoute, kind: kind, about: header, context)
+            packet.pointee.drop(.noRoute)
+        }
+    }
+}
+
+/// Moves the body of a header-sealed packet forward, behind the routing header, so that the link's tag can stand at
+/// the end. The packet keeps its length.
+@inline(never)
+private func makeRoomForFullSeal(_ bytes: UnsafeMutableRawPointer, length: Int) {
+    let head = LinkHeader.size + RoutingHeader.size
+    let body = length - head - LinkHeader.tagSize
+    guard body > 0 else { return }
+    (bytes + head).copyMemory(from: bytes + (head + LinkHeader.tagSize), byteCount: body)
+}

@@ -1,0 +1,147 @@
+import HyphaBase
+import HyphaInterchange
+import HyphaPacket
+import HyphaSession
+import HyphaWire
+
+// MARK: - Control
+
+extension Worker {
+    /// Packets that control made. At most as many as a vector holds in one turn.
+    mutating func takeInjected<IO: PacketIO & ~Copyable>(_ io: inout IO) -> Bool {
+        var any = false
+        var left = PacketVector.capacity / 2
+        while left > 0, !rejections.own.isFull, let record = injected.peek() {
+            left -= 1
+            any = true
+            let head = record.load(as: InjectedPacket.self)
+            let length = min(Int(head.length), InjectedPacket.maxPacket)
+            let bytes = UnsafeRawPointer(record + InjectedPacket.headSize)
+            switch head.kind {
+            case .datagram: sendDatagram(bytes, length: length, head, &io)
+            case .overlay:
+                if let (frame, place) = makeFrame(length) {
+                    place.copyMemory(from: bytes, byteCount: length)
+                    rejections.own.append(frame)
+                }
+            case .linkControl: sendLinkMessage(head.link, bytes, length: length)
+            }
+            injected.advance()
+        }
+        injected.release()
+        runOwnVector(&io)
+        return any
+    }
+
+    /// A ready datagram as a train of one.
+    mutating func sendDatagram<IO: PacketIO & ~Copyable>(
+        _ bytes: UnsafeRawPointer, length: Int, _ head: InjectedPacket, _ io: inout IO
+    ) {
+        counters.add(.injected)
+        guard let slot = pool.takeSlot() else {
+            counters.drop(.noBuffer)
+            return
+        }
+        (pool.base(slot) + Rejections.frameOffset).copyMemory(from: bytes, byteCount: length)
+        departures.sendDatagram(
+            slot, offset: Rejections.frameOffset, length: length, to: head.destination, socket: head.socket, &io)
+    }
+
+    mutating func takeCommands<IO: PacketIO & ~Copyable>(_ io: inout IO) -> Bool {
+        var any = false
+        while let record = commands.peek() {
+            any = true
+            let command = record.load(as: WorkerCommand.self)
+            commands.advance()
+            apply(command, &io)
+        }
+        commands.release()
+        if any { runOwnVector(&io) }
+        return any
+    }
+
+    mutating func apply<IO: PacketIO & ~Copyable>(_ command: WorkerCommand, _ io: inout IO) {
+        if rejections.own.count > PacketVector.capacity / 2 { runOwnVector(&io) }
+        switch command.operation {
+        case .setLink:
+            guard let link = context.links[command.id] else { return }
+            if link.pointee.exists == 0 { link.initialize(to: LinkRecord()) }
+            link.pointee.exists = 1
+            link.pointee.endpoint = command.endpoint
+            link.pointee.socket = command.socket
+            link.pointee.mtu = command.value & 0xFFFF
+            link.pointee.fullOnly = command.value >> 16 != 0 ? 1 : 0
+            linkLimit = max(linkLimit, command.id + 1)
+        case .removeLink:
+            guard let link = context.links[command.id] else { return }
+            departures.flush(context, &io)
+            link.initialize(to: LinkRecord())
+        case .installLinkSession: context.linkSessions.use(command.slot).pointee.installed = 1
+        case .sendWithLinkSession:
+            guard let link = context.links[command.id] else { return }
+            link.pointee.sendSlot = command.slot
+            link.pointee.liveness.unansweredSince = .zero
+        case .retireLinkSession:
+            let owner = context.linkSessions.record(command.slot).pointee.owner
+            if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }
+            context.linkSessions.retire(command.slot)
+            punts.notice(.linkSessionRetired, id: owner, slot: command.slot)
+        case .confirmLinkSession:
+            sendLinkMessage(context.linkSessions.record(command.slot).pointee.owner, under: command.slot)
+        case .probeLink:
+            // An empty PAD: nothing in it, but it asks for a sign of life.
+            let pad: (UInt8, UInt8, UInt8) = (0x80, 0, 0)
+            if let link = context.links[command.id], link.pointee.sendSlot != .max {
+                withUnsafeBytes(of: pad) { sendLinkMessage(command.id, $0.baseAddress, length: 3) }
+            }
+        case .setPeer:
+            guard let peer = context.peers[command.id] else { return }
+            if peer.pointee.exists == 0 { peer.initialize(to: PeerRecord()) }
+            peer.pointee.exists = 1
+            peer.pointee.address = command.endpoint.address
+            peer.pointee.ownsPrefix = command.value == 1 ? 1 : 0
+            peerLimit = max(peerLimit, command.id + 1)
+        case .removePeer:
+            guard let peer = context.peers[command.id] else { return }
+            parking.dropAll(peer, .noRoute)
+            peer.initialize(to: PeerRecord())
+        case .installFlowSession: context.flowSessions.use(command.slot).pointee.installed = 1
+        case .sendWithFlowSession:
+            guard let peer = context.peers[command.id] else { return }
+            peer.pointee.sendSlot = command.slot
+            peer.pointee.asked = .zero
+            peer.pointee.liveness.unansweredSince = .zero
+            releaseParked(peer, &io)
+        case .retireFlowSession:
+            let owner = context.flowSessions.record(command.slot).pointee.owner
+            if let peer = context.peers[owner], peer.pointee.sendSlot == command.slot { peer.pointee.sendSlot = .max }
+            context.flowSessions.retire(command.slot)
+            punts.notice(.flowSessionRetired, id: owner, slot: command.slot)
+        case .confirmFlowSession:
+            if let peer = context.peers[context.flowSessions.record(command.slot).pointee.owner] {
+                sendFlowKeepalive(peer, under: command.slot)
+            }
+        case .rejectParked:
+            guard let peer = context.peers[command.id] else { return }
+            peer.pointee.asked = .zero
+            rejectParked(peer)
+        case .drain:
+            isDraining = true
+            for id in 0..<peerLimit {
+                if let peer = context.peers[id] { parking.dropAll(peer, .shutdown) }
+            }
+        }
+    }
+
+    /// No session can be made: everything that waits is answered with ICMPv6 address unreachable.
+    mutating func rejectParked(_ peer: UnsafeMutablePointer<PeerRecord>) {
+        while let parked = parking.takeFirst(peer) {
+            let start = pool.base(parked.slot) + Parking.packetOffset + VirtioHeader.size
+            rejections.localError(
+                .addressUnreachable,
+                about: UnsafeRawBufferPointer(start: start, count: parked.length - VirtioHeader.size), context)
+            counters.drop(.noRoute, parked.segments)
+            pool.release(parked.slot)
+        }
+    }
+}

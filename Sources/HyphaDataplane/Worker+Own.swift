@@ -1,0 +1,129 @@
+import HyphaBase
+import HyphaInterchange
+import HyphaPacket
+import HyphaSession
+import HyphaWire
+
+// MARK: - Packets made here
+
+extension Worker {
+    /// Sends the errors that the turn produced.
+    mutating func answer<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+        var i = 0
+        while i < rejections.innerCount {
+            let piece = rejections.inner[i]
+            takeInner(
+                pool.base(piece.buffer) + Int(piece.offset), length: Int(piece.length), origin: .own, &io)
+            pool.release(piece.buffer)
+            i += 1
+        }
+        rejections.innerCount = 0
+        runEntryVector(&io)
+        runOwnVector(&io)
+    }
+
+    /// Frames in slots: overlay packets to be routed, link messages, packets for the TUN. Their source is this node, so
+    /// `route` makes no answers about them.
+    mutating func runOwnVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+        let own = rejections.own
+        guard own.count > 0 else { return }
+        route(own, scratch, context, &punts, &rejections)
+        sealFlow(own, context, &punts)
+        livenessPending = stamp(own, context, &punts) || livenessPending
+        sealLink(own, context)
+        departures.send(own, context, &io)
+        for i in 0..<own.count { pool.release(own.packets[i].buffer) }
+        rejections.own.removeAll()
+    }
+
+    /// A frame in a slot, `length` bytes of it for `fill` between link header and link tag. Nil when no slot is free.
+    mutating func makeFrame(_ length: Int) -> (frame: Descriptor, bytes: UnsafeMutableRawPointer)? {
+        guard !rejections.own.isFull, let slot = pool.takeSlot() else { return nil }
+        let frame = Descriptor(
+            buffer: slot, offset: UInt32(Rejections.frameOffset),
+            length: UInt32(LinkHeader.size + length + LinkHeader.tagSize), mode: .full)
+        counters.add(.injected)
+        return (frame, pool.base(slot) + Rejections.frameOffset + LinkHeader.size)
+    }
+
+    /// A message to the neighbour on a link, under its session in use or under the one in `slot`.
+    mutating func sendLinkMessage(
+        _ id: UInt32, under slot: UInt32 = .max, _ bytes: UnsafeRawPointer? = nil, length: Int = 0
+    ) {
+        guard let made = makeFrame(length) else { return }
+        var frame = made.frame
+        if let bytes { made.bytes.copyMemory(from: bytes, byteCount: length) }
+        frame.link = id
+        frame.counter = slot == .max ? 0 : UInt64(slot) + 1
+        frame.disposition = .forward
+        rejections.own.append(frame)
+        if length == 0 { counters.add(.keepalivesSent) }
+    }
+
+    /// An empty control body to an end-to-end peer, under the session in `slot`.
+    mutating func sendFlowKeepalive(_ peer: UnsafeMutablePointer<PeerRecord>, under slot: UInt32) {
+        let plain = 16
+        guard let made = makeFrame(RoutingHeader.size + plain + FlowBody.tagSize) else { return }
+        var frame = made.frame
+        let place = made.bytes
+        RoutingHeader.write(
+            place, kind: .data, hopLimit: RoutingHeader.defaultHopLimit, flowHash: 0, source: context.ownAddress,
+            destination: peer.pointee.address)
+        let body = place + RoutingHeader.size
+        body.initializeMemory(as: UInt8.self, repeating: 0, count: plain)
+        body.storeBytes(of: UInt8(plain - 1) << 4 | FlowBody.Kind.control.rawValue, as: UInt8.self)
+        frame.flow = slot
+        rejections.own.append(frame)
+        counters.add(.keepalivesSent)
+    }
+}
+
+// MARK: - Time
+
+extension Worker {
+    /// Keepalives that are owed, silence that control should know of, parked packets that are too old.
+    mutating func tick<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+        let now = context.now
+        var pending = false
+        for id in 0..<linkLimit {
+            guard let link = context.links[id], link.pointee.exists != 0, link.pointee.liveness.isPending else {
+                continue
+            }
+            if link.pointee.liveness.owesKeepalive(now: now) {
+                link.pointee.liveness.owedSince = .zero
+                if link.pointee.sendSlot != .max { sendLinkMessage(id) }
+            }
+            if link.pointee.liveness.isSilent(now: now) {
+                punts.notice(.linkSilent, id: id)
+                link.pointee.liveness.unansweredSince = now
+            }
+            pending = pending || link.pointee.liveness.isPending
+        }
+        for id in 0..<peerLimit {
+            guard let peer = context.peers[id], peer.pointee.exists != 0 else { continue }
+            if peer.pointee.parkedCount > 0 {
+                parking.expire(peer, now: now)
+                pending = true
+            }
+            guard peer.pointee.liveness.isPending else { continue }
+            if peer.pointee.liveness.owesKeepalive(now: now) {
+                peer.pointee.liveness.owedSince = .zero
+                if peer.pointee.sendSlot != .max { sendFlowKeepalive(peer, under: peer.pointee.sendSlot) }
+            }
+            if peer.pointee.liveness.isSilent(now: now) {
+                punts.notice(.flowSilent, id: id)
+                peer.pointee.liveness.unansweredSince = now
+            }
+            pending = pending || peer.pointee.liveness.isPending
+        }
+        runOwnVector(&io)
+        livenessPending = pending
+        nextTick = .distantFuture
+    }
+
+    mutating func scheduleTick() {
+        if livenessPending, nextTick == .distantFuture {
+            nextTick = context.now.advanced(byMilliseconds: Liveness.tickMilliseconds)
+        }
+    }
+}

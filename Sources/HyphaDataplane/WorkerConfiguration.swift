@@ -1,0 +1,38 @@
+public import HyphaBase
+public import HyphaPacket
+
+/// What a worker is told at set-up.
+public struct WorkerConfiguration {
+    /// The node's canonical overlay address; its /64 is the node's own.
+    public var ownAddress: IPv6Address
+    /// How packets that enter the overlay here are sealed on their first link.
+    public var entryMode: SealMode
+    /// Link ids are below this.
+    public var maxLinks: Int
+    /// End-to-end peer ids are below this.
+    public var maxPeers: Int
+    /// Packets that may wait for a session in all.
+    public var parkedPackets: Int
+    /// The worker's own AEAD context (`caead_context_create`), which outlives the worker.
+    public var aead: OpaquePointer
+
+    public init(
+        ownAddress: IPv6Address, entryMode: SealMode, maxLinks: Int, maxPeers: Int, parkedPackets: Int,
+        aead: OpaquePointer
+    ) {
+        self.ownAddress = ownAddress
+        self.entryMode = entryMode
+        self.maxLinks = maxLinks
+        self.maxPeers = maxPeers
+        self.parkedPackets = parkedPackets
+        self.aead = aead
+    }
+}
+
+/// What a turn reports to the loop around it.
+public struct TurnResult {
+    /// True when there was work: call again before sleeping.
+    public var isBusy: Bool
+    /// True when control sleeps and something was put into its rings.
+    public var mustWakeControl: Bool
+}

@@ -1,0 +1,33 @@
+import HyphaBase
+
+/// An immutable forwarding table: one block of memory, freed with the last reference.
+public final class FIBSnapshot: Sendable {
+    /// What workers read, valid while this object lives.
+    public let view: FIBView
+    /// Prefixes in the table.
+    public let prefixCount: Int
+    /// Memory of the table, bytes.
+    public let byteCount: Int
+    private nonisolated(unsafe) let memory: UnsafeMutableRawPointer
+
+    /// `entries`: sorted by prefix, each prefix once, fewer than 2^24.
+    init(_ entries: [FIBEntry]) {
+        let trie = TrieCompiler(entries)
+        let wordBytes = trie.words.count * MemoryLayout<TrieReference>.stride
+        // Next hops last, 16 bytes each, none over two cache lines.
+        let nextHopOffset = (wordBytes + 15) & ~15
+        byteCount = nextHopOffset + trie.nextHops.count * MemoryLayout<NextHop>.stride
+        prefixCount = entries.count
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+        trie.words.withUnsafeBytes { words in
+            guard let base = words.baseAddress else { return }
+            memory.copyMemory(from: base, byteCount: words.count)
+        }
+        let nextHops = (memory + nextHopOffset).bindMemory(to: NextHop.self, capacity: trie.nextHops.count)
+        for (i, nextHop) in trie.nextHops.enumerated() { (nextHops + i).initialize(to: nextHop) }
+        self.memory = memory
+        view = FIBView(words: memory, nextHops: nextHops, firstBits: trie.firstBits)
+    }
+
+    deinit { memory.deallocate() }
+}
