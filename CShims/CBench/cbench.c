@@ -15,7 +15,18 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+static uint64_t nanoseconds(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+uint64_t cbench_now(void) { return nanoseconds(CLOCK_MONOTONIC); }
+uint64_t cbench_processor_time(void) { return nanoseconds(CLOCK_PROCESS_CPUTIME_ID); }
 
 int cbench_namespace_create(void) {
     int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -53,7 +64,7 @@ static void interrupt_signals(sigset_t *set) {
     sigaddset(set, SIGHUP);
 }
 
-pid_t cbench_spawn(const cbench_child *child) {
+int cbench_spawn(const cbench_child *child) {
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid != 0) return pid;
@@ -85,6 +96,43 @@ pid_t cbench_spawn(const cbench_child *child) {
 failed:
     dprintf(2, "cannot start %s: %s: %s\n", child->arguments[0], step, strerror(errno));
     _exit(127);
+}
+
+static volatile pid_t session;
+
+static void pass_on(int signal) {
+    (void)signal;
+    if (session > 0) kill(session, SIGTERM);
+}
+
+void cbench_enter_session(void) {
+    sigset_t set, before;
+    interrupt_signals(&set);
+    // A signal that comes before the child is known waits until it is.
+    sigprocmask(SIG_BLOCK, &set, &before);
+    pid_t parent = getpid();
+    session = fork();
+    if (session > 0) {
+        struct sigaction action = { .sa_handler = pass_on };
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
+        sigaction(SIGHUP, &action, NULL);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        int status = 0;
+        while (waitpid(session, &status, 0) < 0 && errno == EINTR) {}
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    }
+    if (session == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent) _exit(1);
+        setsid();
+        int group = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+        if (group >= 0) {
+            (void)!write(group, "-10", 3);
+            close(group);
+        }
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 int cbench_pin(uint64_t cpus, int niceness) {

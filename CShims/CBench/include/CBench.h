@@ -3,7 +3,10 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+
+// Nanoseconds of CLOCK_MONOTONIC, which all processes of a machine share, and of CPU time of this process.
+uint64_t cbench_now(void);
+uint64_t cbench_processor_time(void);
 
 // A new network namespace with its loopback down, as a descriptor (close-on-exec). The caller stays where it was.
 // The kernel frees the namespace with the last descriptor and process in it, so nothing is left behind by a crash.
@@ -22,7 +25,13 @@ typedef struct cbench_child {
 
 // Starts a child with default signal handling. When the program cannot be executed the child writes one line to
 // `errors` and exits with 127. Returns its process id, -1 on error.
-pid_t cbench_spawn(const cbench_child *child);
+int cbench_spawn(const cbench_child *child);
+
+// Continues in a child with a session of its own, whose scheduler group ranks above those of other sessions where that
+// is allowed: the kernel weighs sessions against each other before it looks at priorities (sched(7), "The autogroup
+// feature"). The caller's process stays as a shell around it: it passes SIGINT, SIGTERM and SIGHUP on and exits as the
+// child does; when it is killed, the child gets SIGTERM. Without a child it goes on as it is.
+void cbench_enter_session(void);
 
 // Pins the calling thread to the cores of the bit set and raises its priority as far as it may. -1 when pinning fails.
 int cbench_pin(uint64_t cpus, int niceness);
