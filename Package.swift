@@ -44,7 +44,7 @@ let package = Package(
             linkerSettings: aeadLibraries),
         .target(
             name: "CToml", path: "CShims/CToml",
-            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
+            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti"])]),
         .target(name: "CAllocHook", path: "CShims/CAllocHook"),
         .target(name: "CBench", path: "CShims/CBench", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "HyphaBase", swiftSettings: common),
@@ -80,7 +80,7 @@ let package = Package(
         .target(
             name: "HyphaControl",
             dependencies: [
-                "HyphaBase", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
             ],
             swiftSettings: common),
         // Level 6
@@ -88,7 +88,7 @@ let package = Package(
             name: "hypha",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CSodium", "CToml",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
             ],
             swiftSettings: common),
         .executableTarget(
@@ -133,7 +133,8 @@ let package = Package(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel"],
             swiftSettings: common),
-        .testTarget(name: "HyphaTests", dependencies: ["hypha"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", swiftSettings: common),
     ],

@@ -97,6 +97,9 @@ public struct Worker: ~Copyable {
         held.deallocate()
     }
 
+    /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
+    public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
+
     /// Packets that wait inside the worker (parked for a session).
     public var waiting: Int { parking.packets }
 
@@ -142,7 +145,6 @@ public struct Worker: ~Copyable {
             port.workerIsAwake()
             return false
         }
-        counters.add(.waits)
         port.snapshots.goOffline()
         return true
     }
