@@ -4,24 +4,15 @@ import FoundationEssentials
 struct IperfReport: Decodable {
     struct Sum: Decodable {
         var seconds: Double
-        var bytes: Double
-        var bits_per_second: Double
+        var bitsPerSecond: Double
         /// TCP, on the sending side.
         var retransmits: Int?
-        /// UDP.
-        var packets: Int?
-        var lost_packets: Int?
-    }
-
-    struct Stream: Decodable {
-        var udp: Sum?
     }
 
     struct End: Decodable {
-        var streams: [Stream]?
         /// TCP, and UDP of newer versions.
-        var sum_sent: Sum?
-        var sum_received: Sum?
+        var sumSent: Sum?
+        var sumReceived: Sum?
         /// UDP.
         var sum: Sum?
     }
@@ -30,8 +21,10 @@ struct IperfReport: Decodable {
     var error: String?
 
     init(parsing json: String) throws(BenchError) {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
-            self = try JSONDecoder().decode(IperfReport.self, from: Data(json.utf8))
+            self = try decoder.decode(IperfReport.self, from: Data(json.utf8))
         } catch {
             throw .failed("iperf3 answered what is not its JSON: \(json.prefix(200))")
         }

@@ -1,48 +1,40 @@
+import FoundationEssentials
 import HyphaPacket
 
-/// A node's counters by name.
-struct NodeCounters {
-    private var values: [String: UInt64] = [:]
+/// A node's packet counters: the objects `counters` and `drops` of its report.
+struct NodeCounters: Decodable {
+    private var counters: [String: UInt64]
+    private var drops: [String: UInt64]
 
-    /// Takes every `"name": number` of a JSON text, wherever it stands; equal names add up.
-    init(parsing json: String) {
-        let bytes = Array(json.utf8)
-        var i = 0
-        while let open = bytes[i...].firstIndex(of: UInt8(ascii: "\"")),
-            let close = bytes[(open + 1)...].firstIndex(of: UInt8(ascii: "\""))
-        {
-            let name = String(decoding: bytes[(open + 1)..<close], as: UTF8.self)
-            i = close + 1
-            while i < bytes.count, bytes[i] == UInt8(ascii: " ") { i += 1 }
-            guard i < bytes.count, bytes[i] == UInt8(ascii: ":") else { continue }
-            i += 1
-            while i < bytes.count, bytes[i] == UInt8(ascii: " ") { i += 1 }
-            let digits = bytes[i...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-            if let value = UInt64(String(decoding: digits, as: UTF8.self)) { values[name, default: 0] &+= value }
-            i += digits.count
+    init(parsing json: String) throws(BenchError) {
+        do {
+            self = try JSONDecoder().decode(NodeCounters.self, from: Data(json.utf8))
+        } catch {
+            throw .failed("the node's report has no \"counters\" and \"drops\": \(json.prefix(200))")
         }
     }
 
     /// Zero for a counter that the node does not have.
-    subscript(_ counter: Counter) -> UInt64 { values[counter.name] ?? 0 }
+    subscript(_ counter: Counter) -> UInt64 { counters[counter.name] ?? 0 }
 
     /// What was counted since `earlier`.
     func since(_ earlier: NodeCounters) -> NodeCounters {
         var difference = self
-        for (name, value) in earlier.values { difference.values[name, default: 0] &-= value }
+        difference.counters.merge(earlier.counters) { $0 &- $1 }
+        difference.drops.merge(earlier.drops) { $0 &- $1 }
         return difference
     }
 
     /// What both counted.
     static func + (a: NodeCounters, b: NodeCounters) -> NodeCounters {
         var sum = a
-        for (name, value) in b.values { sum.values[name, default: 0] &+= value }
+        sum.counters.merge(b.counters) { $0 &+ $1 }
+        sum.drops.merge(b.drops) { $0 &+ $1 }
         return sum
     }
 
     /// Drops by reason, those that are not zero, most first.
-    var drops: [(key: String, value: UInt64)] {
-        DropReason.allCases.map { (key: $0.name, value: values[$0.name] ?? 0) }.filter { $0.value > 0 }
-            .sorted { ($0.value, $1.key) > ($1.value, $0.key) }
+    var dropReasons: [(key: String, value: UInt64)] {
+        drops.filter { $0.value > 0 }.map { ($0.key, $0.value) }.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
     }
 }

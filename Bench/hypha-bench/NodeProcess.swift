@@ -43,7 +43,7 @@ final class NodeProcess {
             guard let line = try child.readLine(within: 5) else {
                 throw .failed("hypha \(label) ended while it was measured\(child.errorNote)")
             }
-            if line.hasPrefix("{") { return NodeCounters(parsing: line) }
+            if line.hasPrefix("{") { return try NodeCounters(parsing: line) }
         }
     }
 

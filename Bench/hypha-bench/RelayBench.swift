@@ -152,7 +152,7 @@ struct RelayBench {
         let packets = Double(try received.number("packets"))
         let sentPackets = Double(try sent.number("packets"))
         guard packets > 0, last > first, end > start else {
-            let drops = counted.drops.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+            let drops = counted.dropReasons.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
             throw .failed(
                 "of \(UInt64(sentPackets)) packets none arrived; the node received \(counted[.received]), sent "
                     + "\(counted[.sent]), dropped: \(drops.isEmpty ? "nothing" : drops)")
@@ -188,7 +188,7 @@ struct RelayBench {
         let wait = Statistics(rounds) { $0.nodeWait }
         let bottleneck = RelayBench.bottleneck(
             node: share.median + wait.median, sender: sender.median, sink: sink.median)
-        let drops = counters.drops
+        let drops = counters.dropReasons
         let percent = { (value: Double) in BenchResult.fixed(value * 100, 0) + " %" }
         return BenchRow(
             bench: "relay", name: "\(mode.rawValue) \(suite.rawValue)" + (options.singles ? " singles" : ""),

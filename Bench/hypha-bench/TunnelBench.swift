@@ -167,7 +167,7 @@ struct TunnelBench {
         )
         let a = try nodes.a.counters().since(before.a)
         let b = try nodes.b.counters().since(before.b)
-        guard let end = try IperfReport(parsing: json).end, let received = end.sum_received ?? end.sum else {
+        guard let end = try IperfReport(parsing: json).end, let received = end.sumReceived ?? end.sum else {
             throw .failed("iperf3 gave no result")
         }
         let sent: UInt64
@@ -179,12 +179,12 @@ struct TunnelBench {
         }
         // The client counts whole seconds of its own; packets are counted over the whole run.
         let time = max(received.seconds, 0.001)
-        var gbps = received.bits_per_second * 1e-9
+        var gbps = received.bitsPerSecond * 1e-9
         if case .udp(let payload) = traffic { gbps = Double(delivered) * Double(payload) * 8 / time * 1e-9 }
         return Round(
             pps: Double(delivered) / time, gbps: gbps, cpuPerPacket: (used.a + used.b) / Double(max(1, delivered)),
             loss: max(0, 1 - Double(delivered) / Double(max(1, sent))),
-            retransmits: Double(end.sum_sent?.retransmits ?? 0),
+            retransmits: Double(end.sumSent?.retransmits ?? 0),
             nodeA: used.a / elapsed, nodeB: used.b / elapsed)
     }
 
@@ -194,7 +194,7 @@ struct TunnelBench {
         let a = Statistics(rounds) { $0.nodeA }
         let b = Statistics(rounds) { $0.nodeB }
         let retransmits = Statistics(rounds) { $0.retransmits }
-        let drops = counters.drops
+        let drops = counters.dropReasons
         let percent = { (value: Double) in BenchResult.fixed(value * 100, 0) + " %" }
         var note =
             "[\(BenchResult.fixed(gbps.minimum, 2))..\(BenchResult.fixed(gbps.maximum, 2))] "
