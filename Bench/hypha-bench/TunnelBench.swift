@@ -92,9 +92,7 @@ struct TunnelBench {
     private func measure(
         _ traffic: [Traffic], _ nodes: Nodes, _ testbed: Testbed
     ) throws(BenchError) -> [BenchRow] {
-        // The first packet makes the session between the two.
-        let target = nodes.b.identity.address.description
-        try testbed.run(["ping", "-6", "-c", "1", "-w", "10", target], in: nodes.namespaceA, within: 15)
+        try waitForLink(nodes, testbed)
         var rows: [BenchRow] = []
         for kind in traffic {
             var rounds: [Round] = []
@@ -122,6 +120,21 @@ struct TunnelBench {
             configuration: configuration(peer: keyA, at: Namespaces.Tunnel.a, core: cores.secondName), in: b,
             cpus: cores.second)
         return Nodes(a: nodeA, b: nodeB, namespaceA: a, namespaceB: b, cores: cores)
+    }
+
+    /// Pings until the link and the session between the two nodes are there.
+    private func waitForLink(_ nodes: Nodes, _ testbed: Testbed) throws(BenchError) {
+        let ping = ["ping", "-6", "-c", "1", "-W", "1", nodes.b.identity.address.description]
+        let deadline = cbench_now() &+ 10_000_000_000
+        while true {
+            do throws(BenchError) {
+                try testbed.run(ping, in: nodes.namespaceA)
+                return
+            } catch {
+                guard case .failed = error, cbench_now() < deadline else { throw error }
+            }
+            try testbed.sleep(0.1)
+        }
     }
 
     private func configuration(peer: PublicKey, at address: String, core: String) -> String {
@@ -153,18 +166,17 @@ struct TunnelBench {
             cpus: nodes.cores.second)
         defer { testbed.stop(server) }
         while let line = try server.readLine(within: 5), !line.contains("listening") {}
-        let seconds = options.seconds(isSample ? 1 : 2)
+        // iperf3 takes whole seconds.
+        let seconds = options.seconds(isSample ? 1 : 2).rounded(.up)
         let before = (a: try nodes.a.counters(), b: try nodes.b.counters())
         let usage = (a: nodes.a.usage, b: nodes.b.usage)
         let start = cbench_now()
         let json = try testbed.run(
-            ["iperf3", "--json", "--client", nodes.b.identity.address.description, "--time", "\(seconds)"]
+            ["iperf3", "--json", "--client", nodes.b.identity.address.description, "--time", "\(Int(seconds))"]
                 + traffic.arguments,
             in: nodes.namespaceA, cpus: nodes.cores.first, niceness: Testbed.niceness, within: seconds + 20)
         let elapsed = Double(cbench_now() &- start)
-        let used = (
-            a: Double((nodes.a.usage - usage.a).ran), b: Double((nodes.b.usage - usage.b).ran)
-        )
+        let used = (a: nodes.a.usage - usage.a, b: nodes.b.usage - usage.b)
         let a = try nodes.a.counters().since(before.a)
         let b = try nodes.b.counters().since(before.b)
         guard let end = try IperfReport(parsing: json).end, let received = end.sumReceived ?? end.sum else {
@@ -182,10 +194,11 @@ struct TunnelBench {
         var gbps = received.bitsPerSecond * 1e-9
         if case .udp(let payload) = traffic { gbps = Double(delivered) * Double(payload) * 8 / time * 1e-9 }
         return Round(
-            pps: Double(delivered) / time, gbps: gbps, cpuPerPacket: (used.a + used.b) / Double(max(1, delivered)),
+            pps: Double(delivered) / time, gbps: gbps,
+            cpuPerPacket: Double(used.a.ran &+ used.b.ran) / Double(max(1, delivered)),
             loss: max(0, 1 - Double(delivered) / Double(max(1, sent))),
             retransmits: Double(end.sumSent?.retransmits ?? 0),
-            nodeA: used.a / elapsed, nodeB: used.b / elapsed)
+            nodeA: Double(used.a.ran) / elapsed, nodeB: Double(used.b.ran) / elapsed)
     }
 
     private func row(_ traffic: Traffic, _ rounds: [Round], _ counters: NodeCounters) -> BenchRow {
