@@ -131,7 +131,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "HyphaRimTests",
-            dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel"],
+            dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel", "CAllocHook"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),

@@ -219,9 +219,10 @@ struct HandshakeMachine: Sendable {
         }
     }
 
-    func retire(
+    mutating func retire(
         _ session: HeldSession, _ environment: inout HandshakeEnvironment, _ effects: inout [HandshakeEffect]
     ) {
+        if confirming?.slot == session.slot { confirming = nil }
         if environment.slots.end(session.slot) { effects.append(.retire(slot: session.slot)) }
     }
 

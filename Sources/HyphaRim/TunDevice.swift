@@ -57,6 +57,11 @@ public final class TunDevice: Sendable {
                 .badName,
                 "\"\(options.name)\" is no name for a TUN device: use 1 to 15 letters, digits, '-', '_' or '.'")
         }
+        guard (1_280...65_535).contains(options.mtu) else {
+            throw RimError(
+                .system,
+                "tun.mtu = \(options.mtu) is out of range: IPv6 needs 1280, and a TUN device takes 65535 at most")
+        }
         var queues: [Int32] = []
         let count = max(1, options.queues)
         for _ in 0..<count {
@@ -144,9 +149,6 @@ public final class TunDevice: Sendable {
                     + "set sysctl net.ipv6.conf.default.disable_ipv6=0 (containers: --sysctl) and start again")
         case (_, EPERM):
             throw TunDevice.notPermitted("configure TUN device \(name) (\(setting))")
-        case ("mtu", EINVAL):
-            throw RimError(
-                .system, "TUN device \(name) refuses mtu \(options.mtu): IPv6 needs 1280 to 65535")
         case ("gso_max_size", _):
             throw RimError(
                 .system,

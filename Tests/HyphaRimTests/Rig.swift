@@ -57,7 +57,9 @@ final class Rig {
     }
 
     /// Turns until `done` says so or `milliseconds` have passed; what arrived goes to `take`.
-    func turn(milliseconds: UInt64 = 5_000, until done: () -> Bool, take: (Arrival) -> Void = { _ in }) {
+    func turn(
+        milliseconds: UInt64 = 5_000, until done: @autoclosure () -> Bool, take: (Arrival) -> Void = { _ in }
+    ) {
         let limit = SystemClock.now().advanced(byMilliseconds: milliseconds)
         while !done() && SystemClock.now() < limit {
             let taken = receive()
@@ -74,7 +76,7 @@ final class Rig {
     func deliver() -> Bool { io.deliver(train) }
 
     /// Turns until nothing is under way.
-    func settle() { turn(until: { io.inFlight == 0 }) }
+    func settle() { turn(until: io.inFlight == 0) }
 
     /// The bytes of an arrival, datagram by datagram.
     func datagrams(_ arrival: Arrival) -> [[UInt8]] {
@@ -128,7 +130,7 @@ func exchange(
     guard a.io.transmit(a.train) else { return ([], []) }
     a.io.submit()
     a.settle()
-    b.turn(until: { datagrams.count >= frames.count }) { arrival in
+    b.turn(until: datagrams.count >= frames.count) { arrival in
         datagrams += b.datagrams(arrival)
         arrivals.append(arrival)
         b.pool.release(arrival.buffer)

@@ -68,7 +68,7 @@ import Testing
         func datagrams(_ count: Int) -> (datagrams: [[UInt8]], arrivals: Int) {
             var datagrams: [[UInt8]] = []
             var arrivals = 0
-            rig.turn(until: { datagrams.count >= count }) {
+            rig.turn(until: datagrams.count >= count) {
                 datagrams += rig.datagrams($0)
                 arrivals += 1
                 rig.pool.release($0.buffer)

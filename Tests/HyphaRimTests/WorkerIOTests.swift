@@ -125,7 +125,7 @@ import Testing
             #expect(a.transmit())
         }
         a.io.submit()
-        b.turn(until: { senders.count == 3 }) {
+        b.turn(until: senders.count == 3) {
             senders.append($0.sender)
             b.pool.release($0.buffer)
         }
@@ -135,7 +135,7 @@ import Testing
             #expect(b.transmit())
             b.io.submit()
             var number: UInt8?
-            a.turn(until: { number != nil }) {
+            a.turn(until: number != nil) {
                 number = $0.socket
                 a.pool.release($0.buffer)
             }
@@ -223,12 +223,12 @@ import Testing
             a.io.submit()
         }
         a.settle()
-        b.turn(milliseconds: 200, until: { false }) { held.append($0) }
+        b.turn(milliseconds: 200, until: false) { held.append($0) }
         #expect(held.count == 4)
         #expect(b.pool.freeSlabCount == 0)
         var seen = held.flatMap { b.datagrams($0) }
         for arrival in held { b.pool.release(arrival.buffer) }
-        b.turn(until: { seen.count == 12 }) {
+        b.turn(until: seen.count == 12) {
             seen += b.datagrams($0)
             b.pool.release($0.buffer)
         }
@@ -323,7 +323,7 @@ import Testing
             a.settle()
         }
         var lengths: [Int] = []
-        b.turn(until: { lengths.contains(41) }) {
+        b.turn(until: lengths.contains(41)) {
             lengths.append(Int($0.length))
             b.pool.release($0.buffer)
         }
