@@ -31,7 +31,9 @@ struct ErrorHints {
 
     private struct Sent {
         var session: UInt32 = .max
-        var length: UInt32 = 0
+        var length: UInt16 = 0
+        /// Counters are those of a lane, and the flow hash names it.
+        var flowHash: UInt16 = 0
         var counter: UInt64 = 0
         var destination = IPv6Address(high: 0, low: 0)
         var time = Instant.zero
@@ -78,7 +80,8 @@ struct ErrorHints {
         let kept = min(payload, ErrorHints.headSize - IPv6Header.size)
         (head + IPv6Header.size).copyMemory(from: plain + FlowBody.elidedSize, byteCount: kept)
         sent[place] = Sent(
-            session: session, length: UInt32(IPv6Header.size + kept), counter: counter,
+            session: session, length: UInt16(IPv6Header.size + kept), flowHash: RoutingHeader.flowHash(header),
+            counter: counter,
             destination: RoutingHeader.destination(header), time: now)
     }
 
@@ -120,7 +123,8 @@ struct ErrorHints {
         case .hopLimit:
             let now = context.now
             for i in 0..<ErrorHints.count
-            where sent[i].session == slot && sent[i].counter == counter && sent[i].destination == destination
+            where sent[i].session == slot && sent[i].counter == counter
+                && sent[i].flowHash == RoutingHeader.flowHash(quoted) && sent[i].destination == destination
                 && now.milliseconds(since: sent[i].time) < ErrorHints.maxAgeMilliseconds
             {
                 let head = UnsafeRawBufferPointer(
