@@ -145,7 +145,7 @@ struct FlowVectorTests {
             defer { vector.deallocate() }
             vector.append(packet)
             let context = node.worker.context
-            sealFlow(vector, context, &node.worker.punts)
+            sealFlow(vector, context, &node.worker.punts, node.worker.hints)
             let out = Array(UnsafeRawBufferPointer(start: node.pool.base(slab) + 128, count: frame.count))
             let sealed = mode == .full ? out[16..<(out.count - 16)] : out[16..<64] + out[80...]
             #expect(Array(sealed) == expected, name)
