@@ -45,6 +45,8 @@ final class FakeWorker {
     private(set) var rejected: [UInt32] = []
     /// End-to-end data that arrived, by source.
     private(set) var received: [IPv6Address] = []
+    /// Commands that make no sense: a session that is not installed, a link or peer that is not there.
+    private(set) var faults: [WorkerCommand] = []
     private let own: IPv6Address
 
     init(own: IPv6Address) { self.own = own }
@@ -60,6 +62,7 @@ final class FakeWorker {
 
     func apply(_ command: WorkerCommand, now: Instant) {
         commands.append(command)
+        if !makesSense(command) { faults.append(command) }
         switch command.operation {
         case .setLink:
             var state =
@@ -101,6 +104,26 @@ final class FakeWorker {
             sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
         case .rejectParked: rejected.append(command.id)
         case .drain: notices.append(Notice(.drained))
+        }
+    }
+
+    private func makesSense(_ command: WorkerCommand) -> Bool {
+        let (link, flow) = (links.table.use(command.slot).pointee, flows.table.use(command.slot).pointee)
+        let (linkOwner, flowOwner) = (
+            links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
+        )
+        return switch command.operation {
+        case .setLink, .setPeer, .drain: true
+        case .removeLink, .probeLink: linkStates[command.id] != nil
+        case .removePeer, .rejectParked: peerStates[command.id] != nil
+        case .installLinkSession:
+            linkStates[command.id] != nil && link.installed == 0 && linkOwner == command.id
+        case .sendWithLinkSession, .confirmLinkSession, .retireLinkSession:
+            linkStates[command.id] != nil && link.installed == 1 && linkOwner == command.id
+        case .installFlowSession:
+            peerStates[command.id] != nil && flow.installed == 0 && flowOwner == command.id
+        case .sendWithFlowSession, .confirmFlowSession, .retireFlowSession:
+            peerStates[command.id] != nil && flow.installed == 1 && flowOwner == command.id
         }
     }
 

@@ -2,6 +2,7 @@ import HyphaBase
 import HyphaControl
 import HyphaIdentity
 import HyphaInterchange
+import Testing
 
 /// Nodes joined by an underlay in memory, in virtual time: the same seed gives the same run.
 final class SimulatedNetwork {
@@ -171,6 +172,7 @@ final class SimulatedNetwork {
             for (to, bytes) in datagrams { send(bytes, from: node.endpoint, to: to) }
             isBusy = isBusy || !notices.isEmpty || !punts.isEmpty
         }
+        #expect(node.worker.faults.isEmpty)
     }
 
     private func perform(_ action: ControlAction, node i: Int) {
