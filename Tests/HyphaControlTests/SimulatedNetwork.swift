@@ -49,7 +49,7 @@ final class SimulatedNetwork {
     static func identity(_ number: UInt8) -> NodeIdentity {
         var seed = Seed(UInt64(number) &+ 77)
         let secret = (0..<32).map { _ in UInt8(truncatingIfNeeded: seed.next()) }
-        guard let identity = NodeIdentity(secret: secret) else { fatalError("32 bytes are a secret") }
+        guard let identity = NodeIdentity(secret: secret) else { preconditionFailure("32 bytes are a secret") }
         return identity
     }
 
