@@ -34,6 +34,12 @@ public struct ControlLoop: Sendable {
         settle(now: now)
     }
 
+    /// True once the worker has drained.
+    public private(set) var isDrained = false
+
+    /// Ends forwarding: the worker sends what is queued and stops.
+    public mutating func drain() { context.command(WorkerCommand(.drain)) }
+
     /// This node's own key.
     public var publicKey: PublicKey { context.identity.publicKey }
 
@@ -158,7 +164,7 @@ public struct ControlLoop: Sendable {
         case .flowSilent: flows.silent(peer: notice.id, now: now, &context)
         case .flowNeeded: flows.needed(peer: notice.id, now: now, &context)
         case .flowSessionRetired: flows.sessionRetired(slot: notice.slot)
-        case .drained: break
+        case .drained: isDrained = true
         }
         settle(now: now)
     }

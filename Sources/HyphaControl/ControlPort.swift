@@ -50,6 +50,12 @@ public struct ControlPort: ~Copyable {
         return any
     }
 
+    /// Asks the worker to take nothing more in, send what is queued, and end.
+    public mutating func drain() { loop.drain() }
+
+    /// True once the worker has said that it drained.
+    public var isDrained: Bool { loop.isDrained }
+
     /// When `turn` has something to do by itself; the nearest possible time while a command waits for room.
     public var nextDeadline: Instant? { kept == nil ? loop.nextDeadline : .zero }
 

@@ -31,8 +31,12 @@ func admit(_ vector: PacketVector, _ context: borrowing StageContext, _ punts: i
         let bytes = context.pool.base(packet.pointee.buffer) + Int(packet.pointee.offset)
         var isData = true
         if packet.pointee.mode == .header {
-            // A header-sealed body is end-to-end sealed data, nothing else.
-            if RoutingHeader.kind(bytes + LinkHeader.size) != .data { packet.pointee.drop(.badFrame) }
+            // A header-sealed body is end-to-end sealed data, nothing else, and only where this node takes it.
+            if RoutingHeader.kind(bytes + LinkHeader.size) != .data
+                || sessions.record(slot).pointee.ownModes & 2 == 0
+            {
+                packet.pointee.drop(.badFrame)
+            }
         } else {
             let inner = Int(packet.pointee.length) &- LinkHeader.size &- LinkHeader.tagSize
             if inner == 0 {

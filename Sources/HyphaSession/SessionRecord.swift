@@ -15,6 +15,8 @@ public struct SessionRecord: BitwiseCopyable, Sendable {
     public var lanes: UInt8
     /// Seal modes that the peer accepts: bit 0 full, bit 1 header.
     public var peerModes: UInt8
+    /// Seal modes that this node offered: packets in others are dropped.
+    public var ownModes: UInt8
     /// 1 when this node was the initiator: it renews the session first.
     public var isInitiator: UInt8
     /// When the key was agreed.
@@ -26,7 +28,7 @@ public struct SessionRecord: BitwiseCopyable, Sendable {
 
     public init(
         localIndex: UInt32, remoteIndex: UInt32, owner: UInt32, suite: UInt8, lanes: Int, peerModes: UInt8,
-        isInitiator: Bool, created: Instant
+        ownModes: UInt8 = 3, isInitiator: Bool, created: Instant
     ) {
         self.localIndex = localIndex
         self.remoteIndex = remoteIndex
@@ -34,6 +36,7 @@ public struct SessionRecord: BitwiseCopyable, Sendable {
         self.suite = suite
         self.lanes = UInt8(clamping: max(1, min(lanes, 16)))
         self.peerModes = peerModes
+        self.ownModes = ownModes
         self.isInitiator = isInitiator ? 1 : 0
         self.created = created
         rejectAt = created.advanced(byMilliseconds: SessionLimits.rejectAfterMilliseconds)
@@ -59,6 +62,8 @@ public struct SessionUse: BitwiseCopyable, Sendable {
     public var failures: UInt64 = 0
     /// Packets that did.
     public var received: UInt64 = 0
+    /// When the marks of the send counters last moved.
+    public var markedAt = Instant.zero
 
     @inlinable
     public init() {}
