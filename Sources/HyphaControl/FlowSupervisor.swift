@@ -190,8 +190,7 @@ struct FlowSupervisor: Sendable {
         }
         guard
             let received = ReceivedInit(
-                message: message, identity: context.identity, scope: scope, network: context.network),
-            received.initiatorKey.address == source
+                message: message, identity: context.identity, scope: scope, network: context.network)
         else {
             environment.counters.refusedInit += 1
             return

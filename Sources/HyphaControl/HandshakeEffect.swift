@@ -4,7 +4,7 @@ enum HandshakeEffect: Sendable {
     case initiate([UInt8])
     /// This RESP or COOKIE back to where the message before it came from.
     case reply([UInt8], HandshakePath)
-    /// The session is prepared in its slot; `isSettled` when its keys may be used both ways from now on.
+    /// The session is prepared in its slot: the worker may receive on it.
     case install(HeldSession)
     /// The peer is connected by this session. `isCurrent`: send with it.
     case established(HeldSession, isCurrent: Bool)

@@ -8,6 +8,14 @@ struct HandshakeEnvironment: Sendable {
         case link
         /// End to end.
         case flow
+
+        /// Lanes to offer. Links: 0 for what control makes, 1 for the worker's packets. End to end: all, always.
+        var lanes: UInt8 {
+            switch self {
+            case .link: 2
+            case .flow: 16
+            }
+        }
     }
 
     let kind: Kind

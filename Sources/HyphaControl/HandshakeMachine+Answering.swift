@@ -91,13 +91,15 @@ extension HandshakeMachine {
         case .underlay(let sender, _):
             RespFields(
                 observedAddress: sender.address, observedPort: sender.port,
-                largestDatagram: context.configuration.largestDatagram, caps: 0, sealModes: 3, lanes: linkLanes,
+                largestDatagram: context.configuration.largestDatagram, caps: 0, sealModes: 3,
+                lanes: environment.kind.lanes,
                 idleLimit: 0, bootID: context.bootID,
                 resetToken: ResetToken.token(identity: context.identity, index: index))
         case .overlay:
             RespFields(
                 observedAddress: IPv6Address(high: 0, low: 0), observedPort: 0,
-                largestDatagram: context.configuration.largestBody, caps: 0, sealModes: 0, lanes: flowLanes,
+                largestDatagram: context.configuration.largestBody, caps: 0, sealModes: 0,
+                lanes: environment.kind.lanes,
                 idleLimit: 0, bootID: context.bootID, resetToken: [])
         }
     }

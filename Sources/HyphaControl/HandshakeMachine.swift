@@ -258,13 +258,13 @@ struct HandshakeMachine: Sendable {
             scope = .link
             fields = InitFields(
                 seconds: time.seconds, count: time.count, caps: 0,
-                largestDatagram: context.configuration.largestDatagram, sealModes: 3, lanes: linkLanes,
+                largestDatagram: context.configuration.largestDatagram, sealModes: 3, lanes: environment.kind.lanes,
                 bootID: context.bootID)
         case .flow:
             scope = .endToEnd(initiator: context.identity.address, responder: address)
             fields = InitFields(
                 seconds: time.seconds, count: time.count, caps: 0, largestDatagram: context.configuration.largestBody,
-                sealModes: 0, lanes: flowLanes, bootID: context.bootID)
+                sealModes: 0, lanes: environment.kind.lanes, bootID: context.bootID)
         }
         guard
             let initiator = Initiator(
@@ -293,8 +293,3 @@ struct HandshakeMachine: Sendable {
         return [.initiate(handshake.initiator.message(cookie: cookieInUse(now: now)))]
     }
 }
-
-/// Lanes of a link: 0 for what control sends, 1 for the worker's packets.
-let linkLanes: UInt8 = 2
-/// Lanes of an end-to-end session: always all.
-let flowLanes: UInt8 = 16

@@ -320,8 +320,10 @@ struct LinkSupervisor: Sendable {
         link.wasConnected = link.isConnected
         context.isForwardingChanged = true
         let place = link.endpoint.map { " at \($0)" } ?? ""
+        // Guests come and go in numbers: their lines are limited together.
         context.log(
-            .info, key: "link-\(link.id)", "peer \(context.name(link))\(place) is \(link.isConnected ? "up" : "down")")
+            .info, key: link.configured == nil ? "guest" : "peer-\(link.id)",
+            "peer \(context.name(link))\(place) is \(link.isConnected ? "up" : "down")")
     }
 
     /// Takes on where a session came from, and what its peer takes.

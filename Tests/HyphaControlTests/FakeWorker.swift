@@ -45,6 +45,8 @@ final class FakeWorker {
     private(set) var rejected: [UInt32] = []
     /// End-to-end data that arrived, by source.
     private(set) var received: [IPv6Address] = []
+    /// Commands that make no sense: a session that is not installed, a link or peer that is not there.
+    private(set) var faults: [WorkerCommand] = []
     private let own: IPv6Address
 
     init(own: IPv6Address) { self.own = own }
@@ -60,6 +62,7 @@ final class FakeWorker {
 
     func apply(_ command: WorkerCommand, now: Instant) {
         commands.append(command)
+        if !makesSense(command) { faults.append(command) }
         switch command.operation {
         case .setLink:
             var state =
@@ -104,6 +107,26 @@ final class FakeWorker {
         }
     }
 
+    private func makesSense(_ command: WorkerCommand) -> Bool {
+        let (link, flow) = (links.table.use(command.slot).pointee, flows.table.use(command.slot).pointee)
+        let (linkOwner, flowOwner) = (
+            links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
+        )
+        return switch command.operation {
+        case .setLink, .setPeer, .drain: true
+        case .removeLink, .probeLink: linkStates[command.id] != nil
+        case .removePeer, .rejectParked: peerStates[command.id] != nil
+        case .installLinkSession:
+            linkStates[command.id] != nil && link.installed == 0 && linkOwner == command.id
+        case .sendWithLinkSession, .confirmLinkSession, .retireLinkSession:
+            linkStates[command.id] != nil && link.installed == 1 && linkOwner == command.id
+        case .installFlowSession:
+            peerStates[command.id] != nil && flow.installed == 0 && flowOwner == command.id
+        case .sendWithFlowSession, .confirmFlowSession, .retireFlowSession:
+            peerStates[command.id] != nil && flow.installed == 1 && flowOwner == command.id
+        }
+    }
+
     func inject(_ head: InjectedPacket, _ bytes: [UInt8], now: Instant) {
         switch head.kind {
         case .datagram: datagrams.append((head.destination, bytes))
@@ -115,13 +138,15 @@ final class FakeWorker {
     // MARK: - From the network and the host
 
     func receive(_ datagram: [UInt8], sender: SocketAddress, now: Instant) {
-        switch datagram.withUnsafeBytes({ $0.baseAddress.map { LinkHeader.check($0, length: datagram.count) } }) {
+        let (check, index) = datagram.withUnsafeBytes { bytes -> (LinkHeader.Check, UInt32) in
+            guard let base = bytes.baseAddress else { return (.badLength, 0) }
+            let check = LinkHeader.check(base, length: bytes.count)
+            return (check, check == .full ? LinkHeader.index(base) : 0)
+        }
+        switch check {
         case .handshake:
             punts.append((PuntedPacket(kind: .handshake, length: datagram.count, sender: sender), datagram))
         case .full:
-            let index = datagram.withUnsafeBytes {
-                LinkHeader.index($0.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!)
-            }
             guard datagram.count >= 48, let slot = links.table.slot(index: index),
                 now < links.table.record(slot).pointee.rejectAt, Array(datagram[16..<48]) == links.receiveKey(slot)
             else { return }
@@ -216,13 +241,10 @@ final class FakeWorker {
     private func route(_ packet: [UInt8], link: UInt32, now: Instant) {
         guard packet.count >= RoutingHeader.size, packet[1] >= 2 else { return }
         var packet = packet
-        let (kind, index, source, destination) = packet.withUnsafeBytes { bytes in
-            let base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
-            return (
-                RoutingHeader.kind(base), RoutingHeader.index(base), RoutingHeader.source(base),
-                RoutingHeader.destination(base)
-            )
-        }
+        let kind = RoutingHeader.Kind(rawValue: packet[0] >> 4)
+        let index = packet[4..<8].reversed().reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
+        guard let source = IPv6Address(bytes: packet[16..<32]), let destination = IPv6Address(bytes: packet[32..<48])
+        else { return }
         packet[1] -= 1
         let hop = lookup(destination)
         switch hop.kind {

@@ -2,6 +2,7 @@ import HyphaBase
 import HyphaControl
 import HyphaFIB
 import HyphaIdentity
+import HyphaSession
 import Testing
 
 @testable import HyphaControl
@@ -49,6 +50,36 @@ import Testing
             #expect(view.view.lookup(IPv6Address(high: first.high, low: 30)) == hops[0])
             #expect(view.prefixCount == 3)
         }
+    }
+
+    @Test func theSameTableIsNotPublishedTwice() {
+        let memory = [TableMemory(capacity: 4, scope: .link), TableMemory(capacity: 4, scope: .flow)]
+        var context = ControlContext(
+            configuration: ControlConfiguration(), identity: SimulatedNetwork.identity(1), network: .open,
+            random: SeededRandom(1), wallSeconds: 1, now: .zero)
+        let links = LinkSupervisor(table: memory[0].table, context: &context, now: .zero)
+        var flows = FlowSupervisor(table: memory[1].table, capacity: 4)
+        var compiler = FIBCompiler()
+        func compile(_ milliseconds: UInt64) -> Bool {
+            let now = Instant.zero.advanced(byMilliseconds: milliseconds)
+            return compiler.compile(links: links.book, flows: flows, context: context, now: now) != nil
+        }
+        let untouched = compile(0)
+        compiler.changed()
+        let first = compile(0)
+        compiler.changed()
+        let early = compile(4)
+        let same = compile(10)
+        #expect(!untouched && first && !early && !same)
+        // Another key in our own /64 does not change what is ours.
+        context.owners.learn(IPv6Address(high: context.identity.address.high, low: 1))
+        flows.subnetsChanged(context.owners.takeChanged(), &context)
+        compiler.changed()
+        let still = compile(20)
+        #expect(!still)
+        compiler.refused(now: Instant.zero.advanced(byMilliseconds: 20))
+        let again = compile(25)
+        #expect(again)
     }
 
     @Test func routesNeedTheirNeighbour() {

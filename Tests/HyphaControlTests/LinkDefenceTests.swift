@@ -61,6 +61,24 @@ import Testing
         #expect(network.run(seconds: 1) { agree(leaf, hub) })
     }
 
+    @Test func anInitFromElsewhereMovesNothing() throws {
+        let (network, leaf, hub) = makePair()
+        network.run(seconds: 1)
+        // The INIT of a renewal is held back and sent on from another address; its time is new.
+        network.cuts = { $0 == leaf.endpoint && $1 == hub.endpoint }
+        leaf.renew(network)
+        let caught = try #require(inits(network, from: leaf).last)
+        let attacker = SimulatedNetwork.endpoint(66)
+        network.deliver(caught, from: attacker, to: hub.endpoint)
+        network.run(seconds: 0.1)
+        #expect(hub.loop.counters.link.respSent == 2 && network.sent.last { $0.from == hub.endpoint }?.to == attacker)
+        #expect(hub.worker.linkStates[0]?.endpoint == leaf.endpoint && hub.linkStatus[0].endpoint == leaf.endpoint)
+        #expect(agree(leaf, hub))
+        network.cuts = { _, _ in false }
+        network.run(seconds: 10)
+        #expect(hub.worker.linkStates[0]?.endpoint == leaf.endpoint && agree(leaf, hub))
+    }
+
     @Test func aPendingReplayLocksNobodyOut() throws {
         let (network, leaf, hub) = makePair(clockOffset: 3_600)
         network.run(seconds: 1)

@@ -118,6 +118,20 @@ import Testing
         #expect(leaf.linkStatus[0].endpoint == hub.endpoint)
     }
 
+    @Test func aPeerThatComesByItselfEndsTheDial() {
+        let network = SimulatedNetwork(seed: 5)
+        var configuration = dialling([2])
+        configuration.peers[0].host = "10.0.0.200"
+        let a = network.addNode(1, configuration)
+        network.run(seconds: 3)
+        let b = network.addNode(2, dialling([1]))
+        #expect(network.run(seconds: 0.5) { agree(a, b) })
+        #expect(a.linkStatus.count == 1 && a.linkStatus[0].isConfigured && a.linkStatus[0].endpoint == b.endpoint)
+        let sent = a.loop.counters.link.initSent
+        network.run(seconds: 60)
+        #expect(a.loop.counters.link.initSent == sent && agree(a, b))
+    }
+
     @Test func entriesWithOneKeyAreOnePeer() {
         let network = SimulatedNetwork(seed: 5)
         let hub = network.addNode(2)

@@ -2,6 +2,7 @@ import HyphaBase
 import HyphaControl
 import HyphaIdentity
 import HyphaInterchange
+import Testing
 
 /// Nodes joined by an underlay in memory, in virtual time: the same seed gives the same run.
 final class SimulatedNetwork {
@@ -48,7 +49,7 @@ final class SimulatedNetwork {
     static func identity(_ number: UInt8) -> NodeIdentity {
         var seed = Seed(UInt64(number) &+ 77)
         let secret = (0..<32).map { _ in UInt8(truncatingIfNeeded: seed.next()) }
-        guard let identity = NodeIdentity(secret: secret) else { fatalError("32 bytes are a secret") }
+        guard let identity = NodeIdentity(secret: secret) else { preconditionFailure("32 bytes are a secret") }
         return identity
     }
 
@@ -171,6 +172,7 @@ final class SimulatedNetwork {
             for (to, bytes) in datagrams { send(bytes, from: node.endpoint, to: to) }
             isBusy = isBusy || !notices.isEmpty || !punts.isEmpty
         }
+        #expect(node.worker.faults.isEmpty)
     }
 
     private func perform(_ action: ControlAction, node i: Int) {
