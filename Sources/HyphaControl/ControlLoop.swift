@@ -93,7 +93,7 @@ public struct ControlLoop: Sendable {
             }
             flows.receive(kind, message, source: source, link: link, now: now, &context)
             settle(now: now)
-        case .error(let code, let value, let index, let quotedSource, let quotedDestination):
+        case .error(let code, _, let index, let quotedSource, let quotedDestination):
             guard quotedSource.high == own.high else {
                 count.errorRefused += 1
                 return
@@ -101,9 +101,7 @@ public struct ControlLoop: Sendable {
             switch code {
             case .noRoute: count.errorNoRoute += 1
             case .hopLimit: count.errorHopLimit += 1
-            case .tooBig:
-                count.errorTooBig += 1
-                flows.tooBig(at: quotedDestination, index: index, largestBody: value, &context)
+            case .tooBig: count.errorTooBig += 1
             case .unknownSession:
                 guard flows.unknownSession(at: quotedDestination, index: index, now: now, &context) else {
                     count.errorRefused += 1

@@ -140,15 +140,6 @@ struct FlowSupervisor: Sendable {
         return true
     }
 
-    /// A relay says that a link on the way to the node at `address` takes no bodies above `largestBody` bytes. A hint,
-    /// that counts if it quotes a session in use: what is larger is then refused at its origin.
-    func tooBig(at address: IPv6Address, index: UInt32, largestBody: UInt16, _ context: inout ControlContext) {
-        let candidates = book.id(at: address).map { [$0] } ?? book.ids(in: address.high)
-        for id in candidates where book[id]?.machine.slots.all.contains(where: { $0.remoteIndex == index }) == true {
-            context.command(WorkerCommand(.limitPeer, id: id, value: UInt32(largestBody)))
-        }
-    }
-
     /// An INIT, RESP or COOKIE from `source` to our own address, by `link`.
     mutating func receive(
         _ kind: RoutingHeader.Kind, _ message: [UInt8], source: IPv6Address, link: UInt32, now: Instant,

@@ -60,13 +60,6 @@ func classifyTun(
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.noRoute)
     }
-    if context.now < peer.pointee.limitEnds,
-        FlowBody.bodySize(innerLength: packet.largestPacket) > Int(peer.pointee.largestBody)
-    {
-        let room = IPv6MTU.minimum + Int(peer.pointee.largestBody - IPv6MTU.smallestBody)
-        rejections.localError(.packetTooBig(mtu: UInt32(room)), about: whole, context)
-        return .drop(.tooBig)
-    }
     guard peer.pointee.sendSlot != .max else {
         ask(nextHop.peer, peer, context, &punts)
         return .wait(peer: nextHop.peer)
@@ -74,12 +67,9 @@ func classifyTun(
     return .enter(Entry(link: nextHop.link, session: peer.pointee.sendSlot))
 }
 
-/// The smallest MTU of IPv6 (RFC 8200 section 5), and how long a smaller one than usual is believed (RFC 8201 section 4).
+/// The smallest MTU of IPv6 (RFC 8200 section 5).
 enum IPv6MTU {
     static let minimum = 1_280
-    /// Bytes of the end-to-end body of a packet of `minimum` bytes. A relay that asks for less cannot carry IPv6.
-    static let smallestBody = UInt16(FlowBody.bodySize(innerLength: minimum))
-    static let learntMilliseconds: UInt64 = 600_000
 }
 
 /// Bytes on the wire of an inner packet of `innerLength` bytes, in either seal mode.

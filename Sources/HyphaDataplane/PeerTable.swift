@@ -14,9 +14,6 @@ struct PeerRecord {
     var exists: UInt8 = 0
     /// 1 when sources of its whole /64 are its own.
     var ownsPrefix: UInt8 = 0
-    /// Largest body that passes all links towards the peer, until `limitEnds`; a relay said so.
-    var largestBody: UInt16 = .max
-    var limitEnds = Instant.zero
     /// When control was last asked for a session.
     var asked = Instant.zero
     var liveness = Liveness()

@@ -105,10 +105,6 @@ extension Worker {
             guard let peer = context.peers[command.id] else { return }
             parking.dropAll(peer, .noRoute)
             peer.initialize(to: PeerRecord())
-        case .limitPeer:
-            guard let peer = context.peers[command.id] else { return }
-            peer.pointee.largestBody = max(IPv6MTU.smallestBody, UInt16(clamping: command.value))
-            peer.pointee.limitEnds = context.now.advanced(byMilliseconds: IPv6MTU.learntMilliseconds)
         case .installFlowSession: context.flowSessions.use(command.slot).pointee.installed = 1
         case .sendWithFlowSession:
             guard let peer = context.peers[command.id] else { return }

@@ -20,8 +20,6 @@ public struct WorkerCommand: BitwiseCopyable, Sendable {
         case setPeer
         /// End-to-end peer `id` is gone.
         case removePeer
-        /// Bodies towards end-to-end peer `id` are at most `value` bytes for the next 10 minutes.
-        case limitPeer
         case installFlowSession
         /// Peer `id` is sealed to with the session in `slot`; what waits for it goes out.
         case sendWithFlowSession

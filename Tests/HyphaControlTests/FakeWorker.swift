@@ -100,7 +100,6 @@ final class FakeWorker {
         case .confirmFlowSession:
             sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
         case .rejectParked: rejected.append(command.id)
-        case .limitPeer: break  // Only forwarding knows sizes.
         case .drain: notices.append(Notice(.drained))
         }
     }

@@ -180,27 +180,6 @@ extension SimulatedNode {
         #expect(after.flow.initSent == before.flow.initSent + 1)
     }
 
-    @Test func anErrorOfTooBigLimitsBodiesTowardsThePeer() throws {
-        let (network, a, relay, b) = makeRelayed()
-        a.send(to: b.address, network)
-        network.run(seconds: 2)
-        let session = try #require(a.flowSession(b))
-        func report(quoting index: UInt32, source: IPv6Address? = nil, value: UInt16) {
-            let packet = errorPacket(
-                from: relay, to: a, code: .tooBig, quoting: index, source: source, destination: b.address, value: value)
-            network.act(on: a) { node, now in packet.withUnsafeBytes { node.loop.handleOverlay($0, link: 0, now: now) }
-            }
-        }
-        // About another session, about packets of somebody else: nothing.
-        report(quoting: session.remote &+ 1, value: 1_300)
-        report(quoting: session.remote, source: relay.address, value: 1_300)
-        #expect(a.worker.commands(.limitPeer).isEmpty)
-        report(quoting: session.remote, value: 1_372)
-        let commands = a.worker.commands(.limitPeer)
-        #expect(commands.map(\.value) == [1_372])
-        #expect(commands.map(\.id) == a.worker.commands(.sendWithFlowSession).suffix(1).map(\.id))
-    }
-
     @Test func answersOnlyWhoseAddressIsThatOfTheKey() throws {
         let (network, a, _, b) = makeRelayed()
         a.send(to: b.address, network)
@@ -341,7 +320,7 @@ extension SimulatedNode {
 
     private func errorPacket(
         from node: SimulatedNode, to: SimulatedNode, code: ErrorBody.Code, quoting index: UInt32,
-        source: IPv6Address? = nil, destination: IPv6Address, value: UInt16 = 0
+        source: IPv6Address? = nil, destination: IPv6Address
     ) -> [UInt8] {
         var quoted = [UInt8](repeating: 0, count: RoutingHeader.size)
         var packet = [UInt8](repeating: 0, count: RoutingHeader.size + ErrorBody.size)
@@ -357,7 +336,7 @@ extension SimulatedNode {
                 base, kind: .error, hopLimit: 64, flowHash: 7, source: node.address, destination: to.address)
             quoted.withUnsafeBytes { quote in
                 guard let failed = quote.baseAddress else { return }
-                ErrorBody.write(base + RoutingHeader.size, code: code, value: value, failed: failed)
+                ErrorBody.write(base + RoutingHeader.size, code: code, value: 0, failed: failed)
             }
         }
         return packet
