@@ -46,6 +46,7 @@ let package = Package(
             name: "CToml", path: "CShims/CToml",
             cxxSettings: [.unsafeFlags(["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti"])]),
         .target(name: "CAllocHook", path: "CShims/CAllocHook"),
+        .target(name: "CBench", path: "CShims/CBench", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "HyphaBase", swiftSettings: common),
         // Level 1
         .target(name: "HyphaPacket", dependencies: ["HyphaBase"], swiftSettings: common),
@@ -94,7 +95,7 @@ let package = Package(
             name: "hypha-bench",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CAEAD", "CSodium",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CAEAD", "CSodium", "CBench",
             ],
             path: "Bench/hypha-bench",
             swiftSettings: common),

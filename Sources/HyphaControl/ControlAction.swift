@@ -9,8 +9,8 @@ public enum ControlAction: Sendable {
     /// The new forwarding table. If it is refused, `ControlLoop.publicationRefused` asks for another try.
     case publish(ForwardingSnapshot)
     /// Find the addresses of `host` (a name, or an address with "%" and an interface number behind it if link-local)
-    /// and how large datagrams to them may be, then call `ControlLoop.resolved` with the same link id, in order of
-    /// preference, with none when it failed.
+    /// and how large datagrams to them may be, then call `ControlLoop.resolved` with the same link id, host and
+    /// port: the addresses in order of preference, none when it failed.
     case resolve(link: UInt32, host: String, port: UInt16)
     /// A line for the log. Lines of one `key` are to be limited together.
     case log(LogLevel, String, key: String)

@@ -1,6 +1,7 @@
 /// What the control plane needs to know before it starts.
 public struct ControlConfiguration: Sendable {
-    /// Peers to dial. Their links have the ids 0, 1, … in this order.
+    /// Peers to dial. Entries with one key are one peer with several hosts. Their links have the ids 0, 1, … in the
+    /// order of the first entries.
     public var peers: [ConfiguredPeer]
     public var routes: [ConfiguredRoute]
     /// Links at most; above it the INIT of a stranger is refused. Configured peers always have a place.

@@ -21,8 +21,9 @@ public struct ControlCounters: Sendable, Equatable {
     public var linkControlLimited: UInt64 = 0
     public var flowControlReceived: UInt64 = 0
     public var flowControlRefused: UInt64 = 0
-    /// Forwarding tables handed out.
+    /// Forwarding tables handed out, and those of them that were not taken.
     public var published: UInt64 = 0
+    public var publicationsRefused: UInt64 = 0
     /// Packets waiting for a session that were given up.
     public var parkedRejected: UInt64 = 0
     /// End-to-end peers that had to go for others.
@@ -40,6 +41,7 @@ public struct ControlCounters: Sendable, Equatable {
             ("challenges_answered", challengesAnswered), ("link_control_ignored", linkControlIgnored),
             ("link_control_limited", linkControlLimited), ("flow_control_received", flowControlReceived),
             ("flow_control_refused", flowControlRefused), ("published", published),
+            ("publications_refused", publicationsRefused),
             ("parked_rejected", parkedRejected), ("peers_evicted", peersEvicted),
         ]
     }

@@ -169,15 +169,17 @@ public struct ControlLoop: Sendable {
         settle(now: now)
     }
 
-    /// The answer to a `resolve` action: addresses in order of preference, none when it failed.
-    public mutating func resolved(link: UInt32, addresses: [ResolvedAddress], now: Instant) {
-        links.resolved(link: link, addresses: addresses, now: now, &context)
+    /// The answer to a `resolve` action, with what it asked: addresses in order of preference, none when it failed.
+    public mutating func resolved(
+        link: UInt32, host: String, port: UInt16, addresses: [ResolvedAddress], now: Instant
+    ) {
+        links.resolved(link: link, host: host, port: port, addresses: addresses, now: now, &context)
         settle(now: now)
     }
 
     /// The snapshot of a `publish` action was not taken; another comes in 5 ms.
     public mutating func publicationRefused(now: Instant) {
-        count.published &-= 1
+        count.publicationsRefused += 1
         compiler.refused(now: now)
     }
 

@@ -13,11 +13,17 @@ struct Dialer: Sendable {
         case resting(until: Instant)
     }
 
-    let host: String
-    let port: UInt16
+    /// A host of the configuration and its addresses by the last answer that had any.
+    struct Host: Sendable {
+        let name: String
+        let port: UInt16
+        var addresses: [ResolvedAddress] = []
+        /// Asked for, not answered.
+        var isAsked = false
+    }
+
+    private(set) var hosts: [Host]
     var state = State.idle
-    /// Of the last answer, in the order to try them.
-    var addresses: [ResolvedAddress] = []
     /// Dials in a row that came to nothing.
     private var failures = 0
 
@@ -27,10 +33,12 @@ struct Dialer: Sendable {
     /// Addresses kept of one answer.
     static let addressesMax = 16
 
-    init(host: String, port: UInt16) {
-        self.host = host
-        self.port = port
-    }
+    init(hosts: [Host]) { self.hosts = hosts }
+
+    /// All addresses in the order to try them.
+    var addresses: [ResolvedAddress] { hosts.flatMap(\.addresses) }
+    /// True when a host was asked for and not answered.
+    var isWaiting: Bool { hosts.contains(where: \.isAsked) }
 
     var nextDeadline: Instant? {
         switch state {
@@ -41,7 +49,20 @@ struct Dialer: Sendable {
     }
 
     /// The addresses are asked for.
+    mutating func asked() {
+        for i in hosts.indices { hosts[i].isAsked = true }
+    }
+
+    /// The answer to one question. An answer without addresses leaves those known before.
+    mutating func answered(host: String, port: UInt16, _ addresses: [ResolvedAddress]) {
+        guard let i = hosts.firstIndex(where: { $0.name == host && $0.port == port }) else { return }
+        hosts[i].isAsked = false
+        if !addresses.isEmpty { hosts[i].addresses = Array(addresses.prefix(Dialer.addressesMax)) }
+    }
+
+    /// A dial begins with a look at the name service.
     mutating func resolve(now: Instant) {
+        asked()
         state = .resolving(again: now.advanced(byMilliseconds: Dialer.resolveMilliseconds))
     }
 

@@ -14,7 +14,7 @@ import HyphaWire
 ///
 /// Of several keys in one /64 the first known has the /64; the addresses stand for themselves.
 struct FIBCompiler: Sendable {
-    private struct Entry: Equatable, Sendable {
+    struct Entry: Equatable, Sendable {
         let prefix: Prefix
         let nextHop: NextHop
     }
@@ -54,24 +54,32 @@ struct FIBCompiler: Sendable {
 
     /// In an order that depends on what is there alone; of entries with the same prefix the last one holds.
     private static func entries(links: PeerBook, flows: FlowSupervisor, context: ControlContext) -> [Entry] {
-        var entries: [Entry] = []
-        func add(_ address: IPv6Address, _ nextHop: NextHop) {
-            if context.owners.owner(of: address) == address {
-                entries.append(Entry(prefix: Prefix(address, length: 64), nextHop: nextHop))
-            }
-            entries.append(Entry(prefix: Prefix(address, length: 128), nextHop: nextHop))
-        }
+        var destinations: [(address: IPv6Address, nextHop: NextHop)] = []
         for route in context.configuration.routes where route.key != context.identity.publicKey {
             guard let link = links.links(with: route.via).first(where: \.isConnected) else { continue }
-            add(route.key.address, NextHop(kind: .link, link: link.id, peer: flows.id(of: route.key) ?? .max))
+            let peer = flows.id(of: route.key) ?? .max
+            destinations.append((route.key.address, NextHop(kind: .link, link: link.id, peer: peer)))
         }
         var done: Set<PublicKey> = []
         for id in links.ids {
             // Of several links with one neighbour the one with the lowest id.
             guard let link = links[id], link.isConnected, done.insert(link.key).inserted else { continue }
-            add(link.machine.address, NextHop(kind: .link, link: id, peer: flows.id(of: link.key) ?? .max))
+            let peer = flows.id(of: link.key) ?? .max
+            destinations.append((link.machine.address, NextHop(kind: .link, link: id, peer: peer)))
         }
-        add(context.identity.address, NextHop(kind: .local))
+        destinations.append((context.identity.address, NextHop(kind: .local)))
+        return entries(destinations, owners: context.owners)
+    }
+
+    /// The address of each destination, and its /64 if it is the first known there.
+    static func entries(_ destinations: [(address: IPv6Address, nextHop: NextHop)], owners: SubnetOwners) -> [Entry] {
+        var entries: [Entry] = []
+        for (address, nextHop) in destinations {
+            if owners.owner(of: address) == address {
+                entries.append(Entry(prefix: Prefix(address, length: 64), nextHop: nextHop))
+            }
+            entries.append(Entry(prefix: Prefix(address, length: 128), nextHop: nextHop))
+        }
         return entries
     }
 }

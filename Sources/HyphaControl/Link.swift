@@ -5,7 +5,7 @@ import HyphaIdentity
 struct Link: Sendable {
     let id: UInt32
     let key: PublicKey
-    /// Index of the configured peer; nil for who came by itself.
+    /// Index of the first configured peer with this key; nil for who came by itself.
     let configured: Int?
     var machine: HandshakeMachine
     var dialer: Dialer?
@@ -22,6 +22,8 @@ struct Link: Sendable {
     var announced: Announced?
     /// The worker saw the neighbour silent and no session was made since.
     var isSilent = false
+    /// When the worker said so last.
+    var lastSilent = Instant.zero
     /// As it was when others were told last.
     var wasConnected = false
     /// The neighbour's key was proved by a session here: it counts as known.
@@ -39,6 +41,8 @@ struct Link: Sendable {
     }
 
     static let probeMilliseconds: UInt64 = 500
+    /// A worker that sees a neighbour silent says so again within this time.
+    static let silenceMilliseconds: UInt64 = 5_000
     /// A link that came by itself is forgotten after so long without a session.
     static let forgetMilliseconds: UInt64 = 300_000
 

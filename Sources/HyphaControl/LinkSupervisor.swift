@@ -15,11 +15,14 @@ struct LinkSupervisor: Sendable {
         let configuration = context.configuration
         book = PeerBook(capacity: max(configuration.maxPeers, configuration.peers.count))
         environment = HandshakeEnvironment(kind: .link, table: table)
-        for (i, peer) in configuration.peers.enumerated() {
+        for (i, peer) in configuration.peers.enumerated() where book.links(with: peer.key).isEmpty {
+            // Entries with one key are one peer with several hosts.
+            let hosts = configuration.peers.filter { $0.key == peer.key }
+                .map { Dialer.Host(name: $0.host, port: $0.port) }
             let id = book.add(key: peer.key) { id in
                 Link(
                     id: id, key: peer.key, own: context.identity.publicKey, configured: i,
-                    dialer: Dialer(host: peer.host, port: peer.port),
+                    dialer: Dialer(hosts: hosts),
                     sealsFully: (peer.seal ?? configuration.seal) == .full, now: now)
             }
             guard let id else { continue }
@@ -55,10 +58,7 @@ struct LinkSupervisor: Sendable {
                 guard let dialer = link.dialer else { return effects }
                 switch dialer.state {
                 case .resolving(let again) where again <= now:
-                    link.dialer?.restUnresolved(now: now, jitter: &context.jitter)
-                    context.log(
-                        .warning, key: "resolve-\(link.id)",
-                        "peer \(context.name(link)): no answer from the name service")
+                    return effects + LinkSupervisor.dial(&link, now: now, &environment, &context)
                 case .resting(let until) where until <= now:
                     LinkSupervisor.resolve(&link, now: now, &context)
                 default: break
@@ -174,11 +174,10 @@ struct LinkSupervisor: Sendable {
             guard link.isConnected else { return [] }
             if let dialer = link.dialer {
                 if case .resting = dialer.state { return [] }
-                if !link.isSilent {
-                    context.actions.append(.resolve(link: link.id, host: dialer.host, port: dialer.port))
-                }
+                if !link.isSilent { LinkSupervisor.ask(link, &context) }
             }
             link.isSilent = true
+            link.lastSilent = now
             return link.machine.peerIsSilent(now: now, &environment, &context)
         }
     }
@@ -187,26 +186,16 @@ struct LinkSupervisor: Sendable {
 
     /// The answer to a `resolve` action.
     mutating func resolved(
-        link id: UInt32, addresses: [ResolvedAddress], now: Instant, _ context: inout ControlContext
+        link id: UInt32, host: String, port: UInt16, addresses: [ResolvedAddress], now: Instant,
+        _ context: inout ControlContext
     ) {
         perform(id, now: now, &context) { link, environment, context in
             if let endpoint = link.endpoint, let known = addresses.first(where: { $0.address == endpoint }) {
                 link.pathLimit = known.largestDatagram == 0 ? nil : known.largestDatagram
             }
-            guard let dialer = link.dialer else { return [] }
-            let isWaiting = if case .resolving = dialer.state { true } else { false }
-            if !addresses.isEmpty, isWaiting || addresses.map(\.address) != [link.endpoint].compactMap({ $0 }) {
-                link.dialer?.addresses = Array(addresses.prefix(Dialer.addressesMax))
-            }
-            guard isWaiting else { return [] }
-            guard !addresses.isEmpty else {
-                link.dialer?.restUnresolved(now: now, jitter: &context.jitter)
-                context.log(
-                    .warning, key: "resolve-\(link.id)", "peer \(context.name(link)): \(dialer.host) has no address")
-                return []
-            }
-            link.dialer?.state = .dialing
-            return link.machine.begin(now: now, &environment, &context)
+            link.dialer?.answered(host: host, port: port, addresses)
+            guard let dialer = link.dialer, case .resolving = dialer.state, !dialer.isWaiting else { return [] }
+            return LinkSupervisor.dial(&link, now: now, &environment, &context)
         }
     }
 
@@ -302,9 +291,11 @@ struct LinkSupervisor: Sendable {
                 .warning, key: "gave-up-\(link.id)",
                 "peer \(context.name(link)): no answer for 90 s; is it running, is its key right, does UDP get there?")
         }
-        if link.isSilent {
+        // Not when packets came in meanwhile.
+        if link.isSilent, now.milliseconds(since: link.lastSilent) < Link.silenceMilliseconds {
             for effect in link.machine.reset(&environment) { apply(effect, to: &link, now: now, &context) }
         }
+        link.isSilent = false
         link.dialer?.rest(now: now, jitter: &context.jitter)
     }
 
@@ -372,9 +363,30 @@ struct LinkSupervisor: Sendable {
     }
 
     private static func resolve(_ link: inout Link, now: Instant, _ context: inout ControlContext) {
-        guard let dialer = link.dialer else { return }
         link.dialer?.resolve(now: now)
-        context.actions.append(.resolve(link: link.id, host: dialer.host, port: dialer.port))
+        ask(link, &context)
+    }
+
+    /// Asks the name service about the hosts of a configured peer.
+    private static func ask(_ link: Link, _ context: inout ControlContext) {
+        for host in link.dialer?.hosts ?? [] {
+            context.actions.append(.resolve(link: link.id, host: host.name, port: host.port))
+        }
+    }
+
+    /// The name service has said what it has to say: begins a handshake, or waits when there is nobody to send to.
+    private static func dial(
+        _ link: inout Link, now: Instant, _ environment: inout HandshakeEnvironment, _ context: inout ControlContext
+    ) -> [HandshakeEffect] {
+        guard let dialer = link.dialer else { return [] }
+        guard !dialer.addresses.isEmpty else {
+            link.dialer?.restUnresolved(now: now, jitter: &context.jitter)
+            let names = dialer.hosts.map(\.name).joined(separator: ", ")
+            context.log(.warning, key: "resolve-\(link.id)", "peer \(context.name(link)): \(names) has no address")
+            return []
+        }
+        link.dialer?.state = .dialing
+        return link.machine.begin(now: now, &environment, &context)
     }
 
     private func send(

@@ -77,7 +77,8 @@ private func describeFlow(
     let sessions = context.flowSessions
     let index = RoutingHeader.index(header)
     guard index != 0, let slot = sessions.slot(index: index) else {
-        rejections.overlayError(.unknownSession, kind: .data, about: header, context)
+        rejections.overlayError(
+            .unknownSession, kind: .data, about: header, length: Int(packet.pointee.length), context)
         packet.pointee.drop(.unknownSession)
         return false
     }
@@ -163,7 +164,7 @@ private func unwrap(
     // The routing header overlaps the place of the new one: read all of it first.
     let first = UnsafeRawPointer(plain + 1).loadUnaligned(as: UInt32.self)
     let next = plain[5]
-    let hopLimit = RoutingHeader.hopLimit(header)
+    let hopLimit = RoutingHeader.hopLimit(header) &- 1
     let source = RoutingHeader.source(header)
     let destination = RoutingHeader.destination(header)
     inner.storeBytes(of: first, as: UInt32.self)

@@ -46,13 +46,16 @@ struct Rejections {
         return perSource[Int(truncatingIfNeeded: hash)].take(now: now) && total.take(now: now)
     }
 
-    /// Tells the source of an overlay packet why it did not pass. `header` is its routing header as it arrived.
+    /// Tells the source of an overlay packet why it did not pass. `header` is its routing header as it arrived, in a
+    /// frame of `frameLength` bytes.
     mutating func overlayError(
         _ code: ErrorBody.Code, value: UInt16 = 0, kind: RoutingHeader.Kind, about header: UnsafeRawPointer,
-        _ context: borrowing StageContext
+        length frameLength: Int, _ context: borrowing StageContext
     ) {
-        // Never about an error, never about a body that this version cannot answer in its own language.
-        guard kind != .error, kind != .stock, !own.isFull else { return }
+        let length = LinkHeader.size + RoutingHeader.size + ErrorBody.size + LinkHeader.tagSize
+        // Never about an error, never about a body that this version cannot answer in its own language, never larger
+        // than its cause.
+        guard kind != .error, kind != .stock, frameLength >= length, !own.isFull else { return }
         let source = RoutingHeader.source(header)
         guard source != context.ownAddress, allows(source, context.now), let slot = pool.takeSlot() else { return }
         let bytes = pool.base(slot) + Rejections.frameOffset
@@ -61,23 +64,25 @@ struct Rejections {
             route, kind: .error, hopLimit: RoutingHeader.defaultHopLimit, flowHash: RoutingHeader.flowHash(header),
             source: context.ownAddress, destination: source)
         ErrorBody.write(route + RoutingHeader.size, code: code, value: value, failed: header)
-        let length = LinkHeader.size + RoutingHeader.size + ErrorBody.size + LinkHeader.tagSize
         own.append(
             Descriptor(buffer: slot, offset: UInt32(Rejections.frameOffset), length: UInt32(length), mode: .full))
         counters.add(.injected)
         counters.add(.errorsSent)
     }
 
-    /// Answers an inner packet that came from the TUN, into the TUN.
+    /// Answers an inner packet that came from the TUN, into the TUN, in the name of `source` (this node if nil).
     mutating func localError(
-        _ message: ICMPv6.Message, about packet: UnsafeRawBufferPointer, _ context: borrowing StageContext
+        _ message: ICMPv6.Message, about packet: UnsafeRawBufferPointer, from source: IPv6Address? = nil,
+        _ context: borrowing StageContext
     ) {
         guard !own.isFull, packet.count >= IPv6Header.size, let base = packet.baseAddress,
             allows(IPv6Header.source(base), context.now), let slot = pool.takeSlot()
         else { return }
         let start = Rejections.frameOffset
+        let speaker: IPv6Address
+        if let source { speaker = source } else { speaker = context.ownAddress }
         let length = ICMPv6.writeError(
-            message, about: packet, source: context.ownAddress, to: pool.base(slot) + start)
+            message, about: packet, source: speaker, to: pool.base(slot) + start)
         guard length > 0 else {
             pool.release(slot)
             return

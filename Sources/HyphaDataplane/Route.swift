@@ -12,7 +12,7 @@ import HyphaWire
 /// asks for the full seal.
 func route(
     _ vector: PacketVector, _ scratch: RouteScratch, _ context: borrowing StageContext, _ punts: inout PuntRings,
-    _ rejections: inout Rejections
+    _ rejections: inout Rejections, _ hints: ErrorHints
 ) {
     let count = scratch.lookUp(vector, context)
     guard count > 0 else { return }
@@ -27,7 +27,7 @@ func route(
         }
         let hopLimit = RoutingHeader.hopLimit(header)
         guard hopLimit >= 2 else {
-            rejections.overlayError(.hopLimit, kind: kind, about: header, context)
+            rejections.overlayError(.hopLimit, kind: kind, about: header, length: Int(packet.pointee.length), context)
             packet.pointee.drop(.hopLimit)
             continue
         }
@@ -35,14 +35,16 @@ func route(
         switch nextHop.kind {
         case .link:
             guard let link = context.links[nextHop.link], link.pointee.sendSlot != .max else {
-                rejections.overlayError(.noRoute, kind: kind, about: header, context)
+                rejections.overlayError(
+                    .noRoute, kind: kind, about: header, length: Int(packet.pointee.length), context)
                 packet.pointee.drop(.linkDown)
                 continue
             }
             guard packet.pointee.length <= link.pointee.mtu else {
                 let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
                 rejections.overlayError(
-                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header, context)
+                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header,
+                    length: Int(packet.pointee.length), context)
                 packet.pointee.drop(.tooBig)
                 continue
             }
@@ -62,17 +64,20 @@ func route(
         case .local where packet.pointee.link == .max:
             packet.pointee.drop(.noListener)
         case .local:
-            RoutingHeader.setHopLimit(header, hopLimit &- 1)
             switch kind {
             case .data:
+                // `openFlow` takes its hop, after it may have quoted the header as it arrived.
                 packet.pointee.disposition = .deliver
             case .initiation, .response, .cookie, .error:
+                RoutingHeader.setHopLimit(header, hopLimit &- 1)
                 let length =
                     Int(packet.pointee.length) &- LinkHeader.size
                     &- (packet.pointee.mode == .full ? LinkHeader.tagSize : 0)
                 let id = context.linkSessions.record(packet.pointee.link).pointee.owner
                 if RoutingHeader.destination(header) != context.ownAddress {
                     packet.pointee.drop(.noListener)
+                } else if kind == .error, hints.take(header, length: length, context, &rejections) {
+                    packet.pointee.disposition = .punted
                 } else if punts.packet(.overlay, header, length: length, link: id) {
                     packet.pointee.disposition = .punted
                 } else {
@@ -82,7 +87,7 @@ func route(
                 packet.pointee.drop(.unsupported)
             }
         case .none, .unreachable:
-            rejections.overlayError(.noRoute, kind: kind, about: header, context)
+            rejections.overlayError(.noRoute, kind: kind, about: header, length: Int(packet.pointee.length), context)
             packet.pointee.drop(.noRoute)
         }
     }

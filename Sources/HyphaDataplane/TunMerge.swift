@@ -80,7 +80,7 @@ struct TunMerge {
     }
 
     /// Everything that must be equal: version, class and label; next header and hop limit; addresses and ports;
-    /// acknowledgement; header length; window; urgent pointer; options.
+    /// acknowledgement and its flag; header length; window; urgent pointer; options.
     @inline(__always)
     private static func sameHeaders(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ header: Int) -> Bool {
         guard a.loadUnaligned(as: UInt32.self) == b.loadUnaligned(as: UInt32.self),
@@ -97,6 +97,7 @@ struct TunMerge {
             a.loadUnaligned(fromByteOffset: 48, as: UInt32.self)
                 == b.loadUnaligned(fromByteOffset: 48, as: UInt32.self),
             a.load(fromByteOffset: 52, as: UInt8.self) == b.load(fromByteOffset: 52, as: UInt8.self),
+            (a.load(fromByteOffset: 53, as: UInt8.self) ^ b.load(fromByteOffset: 53, as: UInt8.self)) & 0x10 == 0,
             a.loadUnaligned(fromByteOffset: 54, as: UInt16.self)
                 == b.loadUnaligned(fromByteOffset: 54, as: UInt16.self),
             a.loadUnaligned(fromByteOffset: 58, as: UInt16.self)

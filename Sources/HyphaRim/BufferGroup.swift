@@ -18,6 +18,14 @@ struct BufferGroup {
     private let slabs: Int
     /// Buffers that the kernel has.
     private(set) var filled = 0
+    /// Moving average of the bytes received in one buffer.
+    private var averageLength = 1
+
+    /// Bytes that one turn may receive before they push each other out of the core's cache: long trains come in few
+    /// buffers at a time, single datagrams in many, which the stages then gather to trains.
+    private static let workingSet = 256 << 10
+    /// Buffers lent at least.
+    private static let fewest = 4
 
     init(id: UInt16, capacity: Int, start: Int, length: Int, slabs: Int) {
         var size = 1
@@ -41,23 +49,30 @@ struct BufferGroup {
         lent.deallocate()
     }
 
-    /// Lends free slabs until the ring is full or only `reserve` are free.
+    /// Lends free slabs until the ring holds what suits the traffic, or only `reserve` are free.
     @inline(__always)
     mutating func refill(from pool: PacketPool, reserve: Int) {
-        if filled < capacity && pool.freeSlabCount > reserve { lend(from: pool, reserve: reserve) }
+        let wanted = min(capacity, max(BufferGroup.fewest, BufferGroup.workingSet / averageLength))
+        if filled < wanted && pool.freeSlabCount > reserve { lend(wanted, from: pool, reserve: reserve) }
     }
 
     @inline(never)
-    private mutating func lend(from pool: PacketPool, reserve: Int) {
+    private mutating func lend(_ wanted: Int, from pool: PacketPool, reserve: Int) {
         let mask = Int32(capacity - 1)
         var added: Int32 = 0
-        while filled < capacity, pool.freeSlabCount > reserve, let slab = pool.takeSlab() {
+        while filled < wanted, pool.freeSlabCount > reserve, let slab = pool.takeSlab() {
             io_uring_buf_ring_add(ring, pool.base(slab) + start, length, UInt16(truncatingIfNeeded: slab), mask, added)
             lent[Int(slab)] = true
             added &+= 1
             filled &+= 1
         }
         io_uring_buf_ring_advance(ring, added)
+    }
+
+    /// Notes the length of a receive, at least 1.
+    @inline(__always)
+    mutating func note(length: Int) {
+        averageLength = max(1, averageLength &+ (length &- averageLength) / 8)
     }
 
     /// The kernel has used this buffer: its reference now belongs to the caller.

@@ -101,11 +101,12 @@ public final class Resolver: Sendable {
             guard count >= 0 else {
                 let reason = chy_resolve_text(count).map { String(cString: $0) } ?? "error \(count)"
                 return Resolution(
-                    id: request.id, addresses: [],
+                    id: request.id, host: request.host, port: request.port, addresses: [],
                     error: "cannot resolve \(request.host): \(reason); check the name and the name servers")
             }
             return Resolution(
-                id: request.id, addresses: room.prefix(Int(count)).map(\.socketAddress),
+                id: request.id, host: request.host, port: request.port,
+                addresses: room.prefix(Int(count)).map(\.socketAddress),
                 error: count == 0 ? "\(request.host) has no IPv4 or IPv6 address" : "")
         }
     }

@@ -4,7 +4,7 @@ public import HyphaPacket
 /// A worker's packets in and out: its UDP sockets and its TUN queue on one io_uring.
 ///
 /// Opened on any thread, so that errors reach whoever starts the node; then moved to the worker's thread, which calls
-/// `start` and everything after it. Nothing is allocated after `open`.
+/// `start` and everything after it. Nothing is allocated after `open`. Every turn ends with `submit` or `wait`.
 ///
 /// It counts what leaves: `sent`, `sentBytes`, `trainsSent`, `delivered`, `deliveredBytes` (without virtio headers),
 /// `tunWrites`, `waits`, and the drop reasons `sendFailed`, `tunFailed` and `shutdown`. What arrives is counted by
@@ -24,7 +24,8 @@ public struct WorkerIO: ~Copyable, PacketIO, @unchecked Sendable {
         public var offload: OffloadStatus
         /// Where the worker notes what it finds out while running.
         public var changes: OffloadChanges
-        /// Slabs lent to the kernel for the sockets, and for the TUN; rounded up to powers of two.
+        /// Slabs lent to the kernel at most, for the sockets and for the TUN; rounded up to powers of two. Long trains
+        /// are received into fewer of them, so that a turn stays in the core's cache.
         public var udpBuffers = 32
         public var tunBuffers = 8
         /// Sends under way at most.

@@ -75,6 +75,7 @@ extension WorkerRing {
         sources[socket].failures = 0
         let header = UnsafeRawPointer(pool.base(slab) + udpGroup.start)
         let length = Int(result) &- WorkerRing.receiveHeader
+        udpGroup.note(length: length)
         arrival.source = .udp
         arrival.socket = UInt8(truncatingIfNeeded: socket)
         arrival.buffer = slab
@@ -159,6 +160,7 @@ extension WorkerRing {
             return false
         }
         tun.failures = 0
+        tunGroup.note(length: Int(result))
         arrival = Arrival(
             source: .tun, buffer: slab, offset: UInt32(PacketPool.slabHeadroom - WorkerRing.virtioHeader),
             length: UInt32(truncatingIfNeeded: result))

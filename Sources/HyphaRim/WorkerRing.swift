@@ -239,9 +239,13 @@ struct WorkerRing: ~Copyable {
     mutating func wait(until deadline: Instant?) {
         guard isRunning else { return }
         prepare()
+        if uring.ready > 0 {
+            if uring.pending { uring.submitAndReap() }
+            return
+        }
         var limit: UInt64?
         if let deadline { limit = deadline.nanoseconds(since: SystemClock.now()) }
-        if uring.ready > 0 || limit == 0 {
+        if limit == 0 {
             uring.submitAndReap()
             return
         }

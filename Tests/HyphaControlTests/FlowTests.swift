@@ -299,7 +299,8 @@ extension SimulatedNode {
                 ]
                 let kind = kinds[Int(chance.next() % UInt64(kinds.count))]
                 node.loop.handle(Notice(kind, id: UInt32(truncatingIfNeeded: chance.next()), slot: .max), now: now)
-                node.loop.resolved(link: UInt32(truncatingIfNeeded: chance.next()), addresses: [], now: now)
+                node.loop.resolved(
+                    link: UInt32(truncatingIfNeeded: chance.next()), host: "", port: 0, addresses: [], now: now)
             }
         }
         #expect(b.flowSession(a)?.local == before && flowsAgree(a, b))

@@ -118,6 +118,20 @@ import Testing
         #expect(leaf.linkStatus[0].endpoint == hub.endpoint)
     }
 
+    @Test func entriesWithOneKeyAreOnePeer() {
+        let network = SimulatedNetwork(seed: 5)
+        let hub = network.addNode(2)
+        let leaf = network.addNode(
+            1,
+            ControlConfiguration(peers: [
+                ConfiguredPeer(key: hub.key, host: "fd00::9", port: 9_651),
+                ConfiguredPeer(key: hub.key, host: "10.0.0.2", port: 9_651),
+            ]))
+        #expect(network.run(seconds: 3) { agree(leaf, hub) })
+        #expect(leaf.linkStatus.count == 1 && leaf.linkStatus[0].endpoint == hub.endpoint)
+        #expect(network.sent.first?.to == SimulatedNetwork.endpoint6(9))
+    }
+
     @Test func looksUpTheNameAgain() {
         let network = SimulatedNetwork(seed: 5)
         let hub = network.addNode(2)

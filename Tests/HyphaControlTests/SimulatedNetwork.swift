@@ -7,7 +7,7 @@ import HyphaInterchange
 final class SimulatedNetwork {
     private enum Event: Sendable {
         case datagram([UInt8], from: SocketAddress, to: SocketAddress)
-        case resolved(node: Int, link: UInt32, [ResolvedAddress])
+        case resolved(node: Int, link: UInt32, host: String, port: UInt16, [ResolvedAddress])
         case tick
     }
 
@@ -136,9 +136,9 @@ final class SimulatedNetwork {
             guard let i = nodes.firstIndex(where: { $0.endpoint == to && $0.isRunning }) else { return }
             nodes[i].worker.receive(bytes, sender: from, now: now)
             pump(i)
-        case .resolved(let i, let link, let addresses):
+        case .resolved(let i, let link, let host, let port, let addresses):
             guard nodes[i].isRunning else { return }
-            nodes[i].loop.resolved(link: link, addresses: addresses, now: now)
+            nodes[i].loop.resolved(link: link, host: host, port: port, addresses: addresses, now: now)
             pump(i)
         case .tick:
             for i in nodes.indices where nodes[i].isRunning {
@@ -187,7 +187,7 @@ final class SimulatedNetwork {
                 .compactMap { $0 }
             events.insert(
                 .resolved(
-                    node: i, link: link,
+                    node: i, link: link, host: host, port: port,
                     found.map { ResolvedAddress(address: $0, largestDatagram: pathLimits[$0] ?? 1_452) }),
                 at: now.advanced(byMilliseconds: 1))
         }

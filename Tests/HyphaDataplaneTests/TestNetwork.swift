@@ -1,4 +1,5 @@
 import HyphaBase
+import HyphaDataplane
 import HyphaFIB
 import HyphaInterchange
 import HyphaPacket
@@ -105,6 +106,17 @@ final class TestNetwork {
     }
 
     func advance(milliseconds: UInt64) { now = now.advanced(byMilliseconds: milliseconds) }
+
+    /// Lets time pass for a node that sleeps until something is due, as a loop around a worker does.
+    func sleep(_ node: TestNode, milliseconds: UInt64) {
+        let end = now.advanced(byMilliseconds: milliseconds)
+        while node.worker.nextDeadline <= end {
+            now = max(now, node.worker.nextDeadline)
+            node.turn(now)
+            node.turn(now)
+        }
+        now = end
+    }
 
     /// A turn of every node, then the wire.
     func step() {

@@ -1,4 +1,5 @@
 import CAEAD
+import Glibc
 import HyphaBase
 import HyphaFIB
 import HyphaInterchange
@@ -17,6 +18,8 @@ final class TestNode {
         var slabs = 24
         var slots = 64
         var parked = 32
+        /// The overlay address; nil for one made from the node's number.
+        var address: IPv6Address?
         /// Session blocks of each table.
         var sessions = 16
     }
@@ -42,6 +45,7 @@ final class TestNode {
     private var puntRing: RingConsumer
     private var noticeRing: RingConsumer
     private let tableMemory: [UnsafeMutableRawPointer]
+    private let tableSize: Int
     private var nextLink: UInt32 = 0
     private var nextPeer: UInt32 = 0
 
@@ -54,16 +58,19 @@ final class TestNode {
 
     init(_ name: String, number: UInt64, _ options: Options = Options()) throws {
         self.name = name
-        address = IPv6Address(high: 0x0400_0000_0000_0000 | number << 32 | 0x5A5A, low: 0x1111_2222_3333_0000 | number)
+        address =
+            options.address
+            ?? IPv6Address(
+                high: 0x0400_0000_0000_0000 | number << 32 | 0x5A5A, low: 0x1111_2222_3333_0000 | number)
         endpoint = SocketAddress(address: IPv6Address(high: 0xFD00 << 48, low: number), port: 9_651)
         pool = PacketPool(slabs: options.slabs, slots: options.slots)
         counters = WorkerCounters()
         aead = try #require(caead_context_create())
         let bytes = options.sessions * SessionTable.blockSize
-        tableMemory = (0..<2).map { _ in
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 4_096)
-            memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-            return memory
+        tableSize = bytes
+        tableMemory = try (0..<2).map { _ in
+            // Zero pages that are touched when used.
+            try #require(mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
         }
         let links = SessionTable(memory: tableMemory[0], capacity: options.sessions, scope: .link)
         let flows = SessionTable(memory: tableMemory[1], capacity: options.sessions, scope: .flow)
@@ -89,7 +96,7 @@ final class TestNode {
     deinit {
         pool.deallocate()
         counters.deallocate()
-        for memory in tableMemory { memory.deallocate() }
+        for memory in tableMemory { munmap(memory, tableSize) }
         caead_context_destroy(aead)
     }
 

@@ -88,7 +88,7 @@ extension Node {
         while let resolution = resolver.take() {
             if !resolution.error.isEmpty { log.warning("resolve", resolution.error) }
             control.loop.resolved(
-                link: UInt32(truncatingIfNeeded: resolution.id),
+                link: UInt32(truncatingIfNeeded: resolution.id), host: resolution.host, port: resolution.port,
                 addresses: resolution.addresses.map {
                     ResolvedAddress(address: $0, largestDatagram: UInt16(clamping: PathMTU.toward($0)))
                 }, now: now)

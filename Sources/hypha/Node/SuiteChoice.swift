@@ -40,7 +40,8 @@ struct SuiteChoice {
         case .aes256GCM:
             guard hasAES else {
                 throw NodeError(
-                    "crypto.suites = \"aes-256-gcm\" needs a CPU with AES and carry-less multiply instructions; use \"auto\"")
+                    "crypto.suites = \"aes-256-gcm\" needs a CPU with AES and carry-less multiply instructions; use \"auto\""
+                )
             }
             useAES = true
         case .auto: useAES = hasAES && isFaster(aes, than: chacha)
@@ -64,5 +65,7 @@ struct SuiteChoice {
         suite == Int32(CAEAD_SUITE_AES_256_GCM) ? "AES-256-GCM" : "ChaCha20-Poly1305"
     }
 
-    private static func provider(_ suite: Int32) -> String { String(cString: caead_provider_name(caead_provider(suite))) }
+    private static func provider(_ suite: Int32) -> String {
+        String(cString: caead_provider_name(caead_provider(suite)))
+    }
 }
