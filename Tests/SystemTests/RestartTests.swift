@@ -31,7 +31,7 @@ extension SystemTests {
             try topology.start(.r)
             let back: Double? = Clock.wait(8) { answers(ping).first { $0 > restart } }
             let outage = try #require(back, "no answer within 8 s: \(ping.output)\(ping.errors)") - restart
-            print("relay restarted: first answer after \(Int(outage * 1_000)) ms")
+            print("system: relay killed and restarted, first answer after \(Int(outage * 1_000)) ms")
             #expect(outage < 3)
             // And it stays.
             Clock.pause(1)
@@ -51,7 +51,7 @@ extension SystemTests {
             try topology.start(.b)
             let back: Double? = Clock.wait(8) { answers(ping).first { $0 > restart } }
             let outage = try #require(back, "no answer within 8 s: \(ping.output)\(ping.errors)") - restart
-            print("leaf restarted: first answer after \(Int(outage * 1_000)) ms")
+            print("system: leaf killed and restarted, first answer after \(Int(outage * 1_000)) ms")
             #expect(outage < 5)
         }
 
