@@ -9,7 +9,10 @@ final class Capture: Sendable {
     init(_ interface: String, on node: Topology.Node, of topology: Topology) throws {
         file = topology.folder.appendingPathComponent("\(UUID().uuidString).pcap")
         program = try topology.background(
-            ["tcpdump", "-i", interface, "--immediate-mode", "-U", "-Z", "root", "--buffer-size=16384", "-w", file.path], on: node)
+            [
+                "tcpdump", "-i", interface, "--immediate-mode", "-U", "-Z", "root", "--buffer-size=16384", "-w",
+                file.path,
+            ], on: node)
         _ = try program.line(containing: "listening on", within: 5)
     }
 

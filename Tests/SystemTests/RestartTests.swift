@@ -31,7 +31,7 @@ extension SystemTests {
             try topology.start(.r)
             let back: Double? = Clock.wait(8) { answers(ping).first { $0 > restart } }
             let outage = try #require(back, "no answer within 8 s: \(ping.output)\(ping.errors)") - restart
-            print("relay restarted: first answer after \(Int(outage * 1_000)) ms")
+            print("system: relay killed and restarted, first answer after \(Int(outage * 1_000)) ms")
             #expect(outage < 3)
             // And it stays.
             Clock.pause(1)
@@ -42,6 +42,8 @@ extension SystemTests {
             try topology.awaitPing()
             let ping = try topology.background(["ping", "-6", "-D", "-i", "0.1", topology.address(.b)], on: .a)
             defer { ping.stop() }
+            // A handshake that waits for its next try would be measured too.
+            Clock.pause(1)
             let leaf = try topology.program(.b)
             leaf.signal(SIGKILL)
             #expect(leaf.exitCode(within: 3) == 128 + SIGKILL)
@@ -49,8 +51,8 @@ extension SystemTests {
             try topology.start(.b)
             let back: Double? = Clock.wait(8) { answers(ping).first { $0 > restart } }
             let outage = try #require(back, "no answer within 8 s: \(ping.output)\(ping.errors)") - restart
-            print("leaf restarted: first answer after \(Int(outage * 1_000)) ms")
-            #expect(outage < 4)
+            print("system: leaf killed and restarted, first answer after \(Int(outage * 1_000)) ms")
+            #expect(outage < 5)
         }
 
         /// SIGTERM: sends what it has, says so, ends with 0.
