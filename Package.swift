@@ -44,8 +44,9 @@ let package = Package(
             linkerSettings: aeadLibraries),
         .target(
             name: "CToml", path: "CShims/CToml",
-            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
+            cxxSettings: [.unsafeFlags(["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti"])]),
         .target(name: "CAllocHook", path: "CShims/CAllocHook"),
+        .target(name: "CBench", path: "CShims/CBench", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "HyphaBase", swiftSettings: common),
         // Level 1
         .target(name: "HyphaPacket", dependencies: ["HyphaBase"], swiftSettings: common),
@@ -79,7 +80,7 @@ let package = Package(
         .target(
             name: "HyphaControl",
             dependencies: [
-                "HyphaBase", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
             ],
             swiftSettings: common),
         // Level 6
@@ -87,14 +88,14 @@ let package = Package(
             name: "hypha",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CSodium", "CToml",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
             ],
             swiftSettings: common),
         .executableTarget(
             name: "hypha-bench",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CAEAD", "CSodium",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CAEAD", "CSodium", "CBench",
             ],
             path: "Bench/hypha-bench",
             swiftSettings: common),
@@ -130,9 +131,10 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "HyphaRimTests",
-            dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel"],
+            dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel", "CAllocHook"],
             swiftSettings: common),
-        .testTarget(name: "HyphaTests", dependencies: ["hypha"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", swiftSettings: common),
     ],

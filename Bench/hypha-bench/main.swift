@@ -1,1 +1,3 @@
-// Empty until its first type lands.
+import Glibc
+
+exit(BenchCommand.run(CommandLine.arguments))

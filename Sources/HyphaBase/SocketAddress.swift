@@ -34,9 +34,9 @@ extension SocketAddress: CustomStringConvertible {
 
     /// Parses "1.2.3.4:9651" or "[::1]:9651"; nil for anything else, host names included.
     public init?(_ text: some StringProtocol) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(digits) else { return nil }
         let host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             guard let address = IPv6Address(host.dropFirst().dropLast()) else { return nil }

@@ -77,9 +77,7 @@ struct Departures {
         single.packetCount = 1
         single.pieceCount = 1
         single.pieces[0] = Train.Piece(buffer: slot, offset: UInt32(offset), length: UInt32(length))
-        if io.transmit(single) {
-            counters.add(.trainsSent)
-        } else {
+        if !io.transmit(single) {
             counters.drop(.queueFull)
             pool.release(slot)
         }
@@ -163,9 +161,7 @@ struct Departures {
         owners[number] = .max
         openCount -= 1
         let train = trains + number
-        if io.transmit(train.pointee) {
-            counters.add(.trainsSent)
-        } else {
+        if !io.transmit(train.pointee) {
             counters.drop(.queueFull, train.pointee.packetCount)
             for i in 0..<train.pointee.pieceCount { pool.release(train.pointee.pieces[i].buffer) }
         }

@@ -60,6 +60,18 @@ func classifyTun(
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.noRoute)
     }
+    if peer.pointee.maxBody != .max {
+        if context.now >= peer.pointee.maxBodyUntil {
+            peer.pointee.maxBody = .max
+        } else if FlowBody.bodySize(innerLength: packet.largestPacket) > Int(peer.pointee.maxBody) {
+            // A body of n bytes holds an inner packet of n + 18.
+            let room = Int(peer.pointee.maxBody) - FlowBody.bodySize(innerLength: 1_280) + 1_280
+            rejections.localError(
+                .packetTooBig(mtu: UInt32(max(IPv6MTU.minimum, room))), about: whole, context)
+            return .drop(.tooBig)
+        }
+    }
+    if context.now < peer.pointee.noRouteUntil { rejections.localError(.noRoute, about: whole, context) }
     guard peer.pointee.sendSlot != .max else {
         ask(nextHop.peer, peer, context, &punts)
         return .wait(peer: nextHop.peer)

@@ -199,7 +199,8 @@ private func unwrapMessage(
         packet.pointee.disposition = .punted
         return false
     }
-    if punts.packet(.flowControl, plain + 1, length: content, link: context.flowSessions.record(slot).pointee.owner) {
+    let arrival = context.linkSessions.record(packet.pointee.link).pointee.owner
+    if punts.flowControl(header, plain + 1, length: content, link: arrival) {
         packet.pointee.disposition = .punted
     } else {
         packet.pointee.drop(.puntFull)

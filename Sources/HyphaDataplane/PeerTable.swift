@@ -16,6 +16,11 @@ struct PeerRecord {
     var ownsPrefix: UInt8 = 0
     /// When control was last asked for a session.
     var asked = Instant.zero
+    /// Largest end-to-end body that a relay on the way takes, until `maxBodyUntil`.
+    var maxBody: UInt32 = .max
+    var maxBodyUntil = Instant.zero
+    /// A relay had no route to the peer lately: local senders are told until then.
+    var noRouteUntil = Instant.zero
     var liveness = Liveness()
 }
 

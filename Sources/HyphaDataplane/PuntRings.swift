@@ -1,6 +1,7 @@
 import HyphaBase
 import HyphaInterchange
 import HyphaPacket
+import HyphaWire
 
 /// A worker's ends of the rings towards control. Bytes are copied into the ring: a punt never holds a buffer.
 struct PuntRings: ~Copyable {
@@ -35,6 +36,20 @@ struct PuntRings: ~Copyable {
         guard length <= PuntedPacket.maxPacket, let record = packets.reserve() else { return false }
         record.storeBytes(of: PuntedPacket(kind: kind, length: length, link: link), as: PuntedPacket.self)
         (record + PuntedPacket.headSize).copyMemory(from: bytes, byteCount: length)
+        packets.advance()
+        return true
+    }
+
+    /// Control entries of an end-to-end body, behind the routing header they came under.
+    mutating func flowControl(
+        _ header: UnsafeRawPointer, _ bytes: UnsafeRawPointer, length: Int, link: UInt32
+    ) -> Bool {
+        let total = RoutingHeader.size + length
+        guard total <= PuntedPacket.maxPacket, let record = packets.reserve() else { return false }
+        record.storeBytes(of: PuntedPacket(kind: .flowControl, length: total, link: link), as: PuntedPacket.self)
+        let place = record + PuntedPacket.headSize
+        place.copyMemory(from: header, byteCount: RoutingHeader.size)
+        (place + RoutingHeader.size).copyMemory(from: bytes, byteCount: length)
         packets.advance()
         return true
     }

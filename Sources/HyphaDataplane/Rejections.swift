@@ -70,16 +70,19 @@ struct Rejections {
         counters.add(.errorsSent)
     }
 
-    /// Answers an inner packet that came from the TUN, into the TUN.
+    /// Answers an inner packet that came from the TUN, into the TUN, in the name of `source` (this node if nil).
     mutating func localError(
-        _ message: ICMPv6.Message, about packet: UnsafeRawBufferPointer, _ context: borrowing StageContext
+        _ message: ICMPv6.Message, about packet: UnsafeRawBufferPointer, from source: IPv6Address? = nil,
+        _ context: borrowing StageContext
     ) {
         guard !own.isFull, packet.count >= IPv6Header.size, let base = packet.baseAddress,
             allows(IPv6Header.source(base), context.now), let slot = pool.takeSlot()
         else { return }
         let start = Rejections.frameOffset
+        let speaker: IPv6Address
+        if let source { speaker = source } else { speaker = context.ownAddress }
         let length = ICMPv6.writeError(
-            message, about: packet, source: context.ownAddress, to: pool.base(slot) + start)
+            message, about: packet, source: speaker, to: pool.base(slot) + start)
         guard length > 0 else {
             pool.release(slot)
             return

@@ -12,7 +12,7 @@ import HyphaWire
 /// asks for the full seal.
 func route(
     _ vector: PacketVector, _ scratch: RouteScratch, _ context: borrowing StageContext, _ punts: inout PuntRings,
-    _ rejections: inout Rejections
+    _ rejections: inout Rejections, _ hints: ErrorHints
 ) {
     let count = scratch.lookUp(vector, context)
     guard count > 0 else { return }
@@ -76,6 +76,8 @@ func route(
                 let id = context.linkSessions.record(packet.pointee.link).pointee.owner
                 if RoutingHeader.destination(header) != context.ownAddress {
                     packet.pointee.drop(.noListener)
+                } else if kind == .error, hints.take(header, length: length, context, &rejections) {
+                    packet.pointee.disposition = .punted
                 } else if punts.packet(.overlay, header, length: length, link: id) {
                     packet.pointee.disposition = .punted
                 } else {

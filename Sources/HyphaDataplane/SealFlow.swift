@@ -7,7 +7,9 @@ import HyphaWire
 
 /// Seals the end-to-end body of every forwarded packet that has an end-to-end session: gives it index and counter, then
 /// encrypts the plaintext in place.
-func sealFlow(_ vector: PacketVector, _ context: borrowing StageContext, _ punts: inout PuntRings) {
+func sealFlow(
+    _ vector: PacketVector, _ context: borrowing StageContext, _ punts: inout PuntRings, _ hints: ErrorHints
+) {
     let jobs = context.jobs
     let sessions = context.flowSessions
     var count = 0
@@ -32,6 +34,7 @@ func sealFlow(_ vector: PacketVector, _ context: borrowing StageContext, _ punts
         {
             askForRekey(sessions, slot, .flowRekeyDue, &punts)
         }
+        sessions.noteSending(slot, now: context.now)
         next.pointee = counter &+ 1
         header.storeBytes(of: record.pointee.remoteIndex.littleEndian, toByteOffset: 4, as: UInt32.self)
         header.storeBytes(of: counter.littleEndian, toByteOffset: 8, as: UInt64.self)
@@ -39,6 +42,10 @@ func sealFlow(_ vector: PacketVector, _ context: borrowing StageContext, _ punts
             LinkHeader.size &+ RoutingHeader.size &+ (packet.pointee.mode == .header ? LinkHeader.tagSize : 0)
         let trailer = FlowBody.tagSize &+ (packet.pointee.mode == .full ? LinkHeader.tagSize : 0)
         let plain = Int(packet.pointee.length) &- head &- trailer
+        if RoutingHeader.hopLimit(header) < ErrorHints.tracedHopLimit {
+            hints.remember(
+                header, plain: bytes + head, length: plain, session: slot, counter: counter, now: context.now)
+        }
         let job = jobs + count
         job.pointee.key = UnsafeRawPointer(sessions.sendKey(slot, lane: lane, context.aead))
         job.pointee.counter = counter

@@ -152,9 +152,7 @@ struct TunMerge {
         } else {
             VirtioHeader.writePlain(virtio)
         }
-        if io.deliver(train) {
-            counters.add(.tunWrites)
-        } else {
+        if !io.deliver(train) {
             counters.drop(io.hasTun ? .queueFull : .noListener, train.packetCount)
             for i in 0..<train.pieceCount { pool.release(train.pieces[i].buffer) }
         }

@@ -27,8 +27,8 @@ extension Worker {
     mutating func runOwnVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         let own = rejections.own
         guard own.count > 0 else { return }
-        route(own, scratch, context, &punts, &rejections)
-        sealFlow(own, context, &punts)
+        route(own, scratch, context, &punts, &rejections, hints)
+        sealFlow(own, context, &punts, hints)
         livenessPending = stamp(own, context, &punts) || livenessPending
         sealLink(own, context)
         departures.send(own, context, &io)

@@ -35,6 +35,7 @@ public struct Worker: ~Copyable {
     var parking: Parking
     var slab: FrameSlab
     let scratch: RouteScratch
+    let hints: ErrorHints
     var vector: PacketVector
     let arrivals: UnsafeMutablePointer<Arrival>
     /// Arrivals whose buffers the vector points into.
@@ -75,6 +76,7 @@ public struct Worker: ~Copyable {
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
         slab = FrameSlab(pool: pool)
         scratch = RouteScratch()
+        hints = ErrorHints()
         vector = PacketVector()
         context = StageContext(
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
@@ -92,10 +94,14 @@ public struct Worker: ~Copyable {
         departures.deallocate()
         slab.deallocate()
         scratch.deallocate()
+        hints.deallocate()
         vector.deallocate()
         arrivals.deallocate()
         held.deallocate()
     }
+
+    /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
+    public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
     /// Packets that wait inside the worker (parked for a session).
     public var waiting: Int { parking.packets }
@@ -142,7 +148,6 @@ public struct Worker: ~Copyable {
             port.workerIsAwake()
             return false
         }
-        counters.add(.waits)
         port.snapshots.goOffline()
         return true
     }
@@ -209,7 +214,7 @@ extension Worker {
         if vector.count > 0 {
             openLink(vector, context)
             livenessPending = admit(vector, context, &punts) || livenessPending
-            route(vector, scratch, context, &punts, &rejections)
+            route(vector, scratch, context, &punts, &rejections, hints)
             livenessPending =
                 openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
             livenessPending = stamp(vector, context, &punts) || livenessPending
@@ -279,7 +284,7 @@ extension Worker {
     /// Steps 4 to 6 for frames built here.
     mutating func runEntryVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
-            sealFlow(vector, context, &punts)
+            sealFlow(vector, context, &punts, hints)
             livenessPending = stamp(vector, context, &punts) || livenessPending
             sealLink(vector, context)
             departures.send(vector, context, &io)

@@ -18,7 +18,14 @@ public struct FIBBuilder: Sendable {
     public mutating func remove(_ prefix: Prefix) { change(prefix, nil) }
 
     /// The table as it is now, for lookups.
-    public func build() -> FIBSnapshot { FIBSnapshot(changes.isEmpty ? entries : merged()) }
+    ///
+    /// A snapshot holds up to 2^24 - 1 prefixes; of more, the last in order are left out.
+    public func build() -> FIBSnapshot { build(prefixMax: FIBSnapshot.prefixMax) }
+
+    func build(prefixMax: Int) -> FIBSnapshot {
+        let all = changes.isEmpty ? entries : merged()
+        return FIBSnapshot(all.count > prefixMax ? Array(all.prefix(prefixMax)) : all)
+    }
 
     private mutating func change(_ prefix: Prefix, _ nextHop: NextHop?) {
         changes.append(FIBChange(prefix: prefix, nextHop: nextHop, number: changes.count))

@@ -10,7 +10,11 @@ public final class FIBSnapshot: Sendable {
     public let byteCount: Int
     private nonisolated(unsafe) let memory: UnsafeMutableRawPointer
 
-    /// `entries`: sorted by prefix, each prefix once, fewer than 2^24.
+    /// Most prefixes of a snapshot: their next hops then have numbers of 24 bits, and their records fit in the 8 GiB
+    /// that references reach.
+    static let prefixMax = 1 << 24 - 1
+
+    /// `entries`: sorted by prefix, each prefix once, up to `prefixMax`.
     init(_ entries: [FIBEntry]) {
         let trie = TrieCompiler(entries)
         let wordBytes = trie.words.count * MemoryLayout<TrieReference>.stride
@@ -26,7 +30,7 @@ public final class FIBSnapshot: Sendable {
         let nextHops = (memory + nextHopOffset).bindMemory(to: NextHop.self, capacity: trie.nextHops.count)
         for (i, nextHop) in trie.nextHops.enumerated() { (nextHops + i).initialize(to: nextHop) }
         self.memory = memory
-        view = FIBView(words: memory, nextHops: nextHops, firstBits: trie.firstBits)
+        view = FIBView(trie: memory, nextHops: nextHops, firstBits: trie.firstBits)
     }
 
     deinit { memory.deallocate() }

@@ -1,27 +1,38 @@
-/// Where a lookup goes on, or its result. All zero bits: the result is next hop 0.
+/// Where a lookup goes on, or its result.
 ///
-/// | bit 31 | bits 0-30 |
+/// | bits | meaning |
 /// |---|---|
-/// | 0 | the lookup is over: next hop index, below 2^24 |
-/// | 1 | where the next record begins, in words of 4 bytes |
+/// | 31 | a branch follows |
+/// | 30 | a path follows |
+/// | 0-29 | with one of them: where the record begins, in units of 8 bytes; else the result, a next hop index |
 @frozen @usableFromInline
 struct TrieReference: BitwiseCopyable, Equatable, Sendable {
     @usableFromInline let bits: UInt32
 
-    init(nextHop: Int) { bits = UInt32(truncatingIfNeeded: nextHop) & 0xFF_FFFF }
+    /// The end of a lookup.
+    init(nextHop: Int) { bits = UInt32(truncatingIfNeeded: nextHop) & 0x3FFF_FFFF }
 
-    init(record: Int) { bits = UInt32(truncatingIfNeeded: record) | 0x8000_0000 }
+    init(branch: Int) { bits = UInt32(truncatingIfNeeded: branch) | 0x8000_0000 }
+
+    init(path: Int) { bits = UInt32(truncatingIfNeeded: path) | 0x4000_0000 }
 
     @inlinable @inline(__always)
-    var isRecord: Bool { bits &>> 31 != 0 }
+    var isNextHop: Bool { bits &>> 30 == 0 }
 
-    /// 1 for a record, else 0: counts without a branch.
     @inlinable @inline(__always)
-    var recordCount: Int { Int(bits &>> 31) }
+    var isBranch: Bool { bits &>> 31 != 0 }
 
-    /// Bytes from the start of the words.
+    /// 1 for a branch, else 0: counts without a jump.
     @inlinable @inline(__always)
-    var recordOffset: Int { Int(bits &<< 1) &<< 1 }
+    var branchCount: Int { Int(bits &>> 31) }
+
+    /// 1 for a path, else 0.
+    @inlinable @inline(__always)
+    var pathCount: Int { Int(bits &>> 30 & 1) }
+
+    /// Where the record begins, bytes.
+    @inlinable @inline(__always)
+    var offset: Int { Int(bits &<< 2) &<< 1 }
 
     @inlinable @inline(__always)
     var nextHop: Int { Int(bits) }

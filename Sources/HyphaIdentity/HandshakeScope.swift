@@ -1,7 +1,7 @@
 public import HyphaBase
 
-/// What a handshake is for. Both use the same messages; prologue and labels keep them apart (docs/protocol.md, "Every
-/// key, label and AD").
+/// What a handshake is for. Both use the same messages; prologue and labels keep them apart (docs/protocol.md, "Keys,
+/// labels and associated data").
 public enum HandshakeScope: Hashable, Sendable {
     /// HL1: between neighbours, over UDP.
     case link

@@ -1,5 +1,5 @@
 /// What separates a private network from the open one: a pre-shared key and a tag that stands for it in the clear parts
-/// of the handshake (docs/protocol.md, "Every key, label and AD").
+/// of the handshake (docs/protocol.md, "Keys, labels and associated data").
 public struct NetworkKeys: Sendable {
     /// Mixed into every handshake, 32 bytes; zero in the open network.
     let psk: SecretBytes

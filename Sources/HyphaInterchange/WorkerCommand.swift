@@ -5,7 +5,8 @@ public import HyphaBase
 public struct WorkerCommand: BitwiseCopyable, Sendable {
     @frozen
     public enum Operation: UInt8, BitwiseCopyable, Sendable {
-        /// Link `id` goes to `endpoint` through `socket`, takes datagrams up to `value` bytes. Creates or changes it.
+        /// Link `id` goes to `endpoint` through `socket`, takes datagrams up to the low 16 bits of `value` in bytes; bit
+        /// 16: everything is sealed in full. Creates or changes it.
         case setLink
         /// Link `id` is gone; its sessions are retired by commands of their own before.
         case removeLink

@@ -62,6 +62,8 @@ public struct SessionUse: BitwiseCopyable, Sendable {
     public var failures: UInt64 = 0
     /// Packets that did.
     public var received: UInt64 = 0
+    /// When the marks of the send counters last moved.
+    public var markedAt = Instant.zero
 
     @inlinable
     public init() {}

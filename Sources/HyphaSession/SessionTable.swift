@@ -1,5 +1,6 @@
 public import CAEAD
 import CSodium
+public import HyphaBase
 
 /// Keys in use: one block of memory per session, found by the low bits of its receiver index.
 ///
@@ -11,6 +12,7 @@ import CSodium
 /// | 256 | 512 | send lane keys, 16 x 32 | control before install |
 /// | 768 | 512 | receive lane keys, 16 x 32 | control before install |
 /// | 1280 | 512 | `ReplayWindow`, 16 x 32 | lane owner |
+/// | 1792 | 256 | marks: each lane's counter 2.5 to 5 s ago, and its successor, 16 x 16 | lane owner |
 /// | 2048 | 2048 | small bitmaps, 16 x 128 | lane owner |
 /// | 4096 | 18432 | expanded send keys, 16 x 1152 | lane owner, at first use |
 /// | 22528 | 18432 | expanded receive keys | lane owner, at first use |
@@ -33,7 +35,10 @@ public struct SessionTable: @unchecked Sendable {
     @usableFromInline static let sendKeys = 256
     @usableFromInline static let receiveKeys = 768
     @usableFromInline static let windows = 1_280
+    @usableFromInline static let marks = 1_792
     @usableFromInline static let smallBitmaps = 2_048
+    /// Age of a mark when it is replaced, milliseconds; two marks reach back twice as far.
+    @usableFromInline static let markMilliseconds: UInt64 = 2_500
     @usableFromInline static let expandedSend = 4_096
     @usableFromInline static let expandedReceive = 22_528
     @usableFromInline static let largeBitmaps = 40_960
@@ -90,6 +95,39 @@ public struct SessionTable: @unchecked Sendable {
     @inlinable @inline(__always)
     public func window(_ slot: UInt32, lane: Int) -> UnsafeMutablePointer<ReplayWindow> {
         (block(slot) + SessionTable.windows + 32 &* (lane & 15)).assumingMemoryBound(to: ReplayWindow.self)
+    }
+
+    @inlinable @inline(__always)
+    func mark(_ slot: UInt32, lane: Int) -> UnsafeMutablePointer<UInt64> {
+        (block(slot) + SessionTable.marks + 16 &* (lane & 15)).assumingMemoryBound(to: UInt64.self)
+    }
+
+    /// Notes the send counters now and then; call when sealing. Makes `wasSentLately` possible.
+    @inlinable @inline(__always)
+    public func noteSending(_ slot: UInt32, now: Instant) {
+        let last = use(slot).pointee.markedAt
+        if now.milliseconds(since: last) >= SessionTable.markMilliseconds { moveMarks(slot, now: now) }
+    }
+
+    @usableFromInline @inline(never)
+    func moveMarks(_ slot: UInt32, now: Instant) {
+        // After a pause nothing in the marks is recent any more.
+        let paused = now.milliseconds(since: use(slot).pointee.markedAt) >= 2 * SessionTable.markMilliseconds
+        use(slot).pointee.markedAt = now
+        for lane in 0..<SessionTable.maxLanes {
+            let marks = mark(slot, lane: lane)
+            let counter = sendCounter(slot, lane: lane).pointee
+            marks[0] = paused ? counter : marks[1]
+            marks[1] = counter
+        }
+    }
+
+    /// True when a packet with this counter was sent on the lane in the last 2.5 to 5 seconds.
+    public func wasSentLately(_ slot: UInt32, lane: Int, counter: UInt64, now: Instant) -> Bool {
+        guard now.milliseconds(since: use(slot).pointee.markedAt) < 2 * SessionTable.markMilliseconds else {
+            return false
+        }
+        return counter < sendCounter(slot, lane: lane).pointee && counter >= mark(slot, lane: lane)[0]
     }
 
     /// The bitmap in use by a lane's window.
@@ -174,6 +212,7 @@ public struct SessionTable: @unchecked Sendable {
         let bits: UInt32 = scope == .link ? 1_024 : 256
         for lane in 0..<SessionTable.maxLanes {
             sendCounter(slot, lane: lane).initialize(to: 0)
+            mark(slot, lane: lane).initialize(repeating: 0, count: 2)
             window(slot, lane: lane).initialize(to: ReplayWindow(bits: bits))
         }
         for (lane, key) in sendKeys.enumerated() where lane < SessionTable.maxLanes && key.count == 32 {

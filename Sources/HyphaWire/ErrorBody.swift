@@ -3,7 +3,7 @@
 /// | off | size | field |
 /// |---|---|---|
 /// | 0 | 1 | code |
-/// | 1 | 1 | zero |
+/// | 1 | 1 | zero, not looked at |
 /// | 2 | 2 | value: largest end-to-end body for `tooBig`, else 0 |
 /// | 4 | 48 | routing header of the failed packet as it arrived |
 public enum ErrorBody {
@@ -31,7 +31,6 @@ public enum ErrorBody {
     @inlinable
     public static func parse(_ bytes: UnsafeRawPointer, length: Int) -> (code: Code, value: UInt16)? {
         guard length == size, let code = Code(rawValue: bytes.load(as: UInt8.self)),
-            bytes.load(fromByteOffset: 1, as: UInt8.self) == 0,
             let kind = RoutingHeader.kind(bytes + quoteOffset), kind.rawValue <= RoutingHeader.Kind.cookie.rawValue
         else { return nil }
         return (code, UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))

@@ -44,11 +44,12 @@ public enum IPv6Header {
         if (proto == 6 || proto == 17) && length >= 44 {
             h ^= UInt64(packet.loadUnaligned(fromByteOffset: 40, as: UInt32.self)) &<< 16
         }
+        // Hosts often differ in their last bytes only, which are the highest here: the result is taken from the top.
         h ^= packet.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
         h &*= 0x9E37_79B9_7F4A_7C15
+        h ^= h &>> 32
         h ^= packet.loadUnaligned(fromByteOffset: 32, as: UInt64.self)
         h &*= 0xD6E8_FEB8_6659_FD93
-        h ^= h &>> 32
-        return UInt16(truncatingIfNeeded: h &>> 8)
+        return UInt16(truncatingIfNeeded: h &>> 48)
     }
 }

@@ -1,1 +1,3 @@
-// Empty until its first type lands.
+internal import Glibc
+
+exit(runProgram(CommandLine.arguments))

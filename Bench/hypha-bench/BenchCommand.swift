@@ -1,0 +1,160 @@
+import CBench
+import Glibc
+
+/// The program: arguments, the benchmarks they name, output. Exit codes: 0 done, 1 failed or nothing could run, 2 usage.
+enum BenchCommand {
+    static func run(_ arguments: [String]) -> Int32 {
+        switch arguments.dropFirst().first {
+        case "relay-sender": return RelaySender.main()
+        case "relay-sink": return RelaySink.main()
+        default: break
+        }
+        let options: BenchOptions
+        do {
+            options = try BenchOptions(Array(arguments.dropFirst()))
+        } catch {
+            complain(error)
+            BenchEndpoint.write("\"hypha-bench --help\" shows what there is.\n", to: 2)
+            return 2
+        }
+        if options.help {
+            BenchEndpoint.write(helpText, to: 1)
+            return 0
+        }
+        cbench_enter_session()
+        return run(options)
+    }
+
+    private static func run(_ given: BenchOptions) -> Int32 {
+        let isSample = given.benches.isEmpty
+        let options = isSample ? given.sample : given
+        var result = BenchResult()
+        var failed = false
+        for bench in options.benches {
+            do {
+                switch bench {
+                case .crypto: result.rows += crypto(options, isSample: isSample)
+                case .fib: result.rows += fib(options, isSample: isSample)
+                case .relay: result.rows += try relay(options)
+                case .tunnel: result.rows += try tunnel(options, isSample: isSample)
+                }
+            } catch .interrupted {
+                BenchEndpoint.write("hypha-bench: ended by a signal\n", to: 2)
+                return 1
+            } catch .unavailable(let text) {
+                BenchEndpoint.write("hypha-bench: \(bench.rawValue) skipped: \(text)\n", to: 2)
+            } catch {
+                failed = true
+                BenchEndpoint.write("hypha-bench: \(bench.rawValue): ", to: 2)
+                complain(error, prefix: "")
+            }
+        }
+        BenchEndpoint.write(options.json ? result.json : result.rows.isEmpty ? "" : result.table, to: 1)
+        return failed || result.rows.isEmpty ? 1 : 0
+    }
+
+    private static func complain(_ error: BenchError, prefix: String = "hypha-bench: ") {
+        switch error {
+        case .failed(let text), .unavailable(let text): BenchEndpoint.write("\(prefix)\(text)\n", to: 2)
+        case .interrupted: BenchEndpoint.write("\(prefix)ended by a signal\n", to: 2)
+        }
+    }
+
+    private static func crypto(_ options: BenchOptions, isSample: Bool) -> [BenchRow] {
+        let rows = BenchCores.measured {
+            CryptoBench.run(
+                sizes: options.sizes ?? (isSample ? [64, 1_400] : [64, 80, 128, 512, 1_400, 8_900]),
+                seconds: options.seconds(isSample ? 0.02 : 0.2))
+        }
+        return rows.filter { row in
+            guard let suite = options.suite else { return true }
+            return row.suite == suite.configured
+        }.map { row in
+            BenchRow(
+                bench: "crypto", name: "\(row.suite) \(row.operation) \(row.provider)", size: row.size,
+                pps: 1e9 / row.nanoseconds, gbps: row.gbps, cpuNanosecondsPerPacket: row.nanoseconds, loss: 0, drops: 0,
+                details: [
+                    ("suite", .text(row.suite)), ("provider", .text(row.provider)), ("operation", .text(row.operation)),
+                ])
+        }
+    }
+
+    private static func fib(_ options: BenchOptions, isSample: Bool) -> [BenchRow] {
+        let rows = BenchCores.measured {
+            FIBBench.run(prefixes: options.prefixes, seconds: options.seconds(isSample ? 0.05 : 0.2))
+        }
+        return rows.map { row in
+            BenchRow(
+                bench: "fib",
+                name: "\(row.addresses), " + (row.vector == 1 ? "one by one" : "vectors of \(row.vector)"),
+                size: 0, pps: row.lookupsPerSecond, gbps: 0, cpuNanosecondsPerPacket: row.nanoseconds, loss: 0,
+                drops: 0,
+                details: [
+                    ("addresses", .text(row.addresses)), ("vector", .count(UInt64(row.vector))),
+                    ("prefixes", .count(UInt64(row.prefixes))), ("hits", .number(row.hits)),
+                    ("memory_bytes", .count(UInt64(row.memoryBytes))), ("build_ms", .number(row.buildMilliseconds)),
+                ],
+                note: "\(row.prefixes) prefixes in \(BenchResult.fixed(Double(row.memoryBytes) / 1_048_576, 1)) MiB")
+        }
+    }
+
+    private static func relay(_ options: BenchOptions) throws(BenchError) -> [BenchRow] {
+        let bench = RelayBench(
+            options: options, binary: try options.findBinary(), suite: options.suite ?? .preferred, mode: options.mode)
+        try requireTools(options.singles ? ["ip", "ethtool"] : ["ip"])
+        return try bench.run()
+    }
+
+    private static func tunnel(_ options: BenchOptions, isSample: Bool) throws(BenchError) -> [BenchRow] {
+        let bench = TunnelBench(
+            options: options, binary: try options.findBinary(), suite: options.suite ?? .preferred, mode: options.mode,
+            isSample: isSample)
+        try requireTools(["ip", "ping", "iperf3"])
+        return try bench.run()
+    }
+
+    private static func requireTools(_ names: [String]) throws(BenchError) {
+        for name in names where Testbed.find(name) == nil {
+            throw .unavailable("the program \"\(name)\" is not installed")
+        }
+        guard geteuid() == 0 else { throw .unavailable("network namespaces need root") }
+    }
+
+    static let helpText = """
+        usage: hypha-bench [crypto] [fib] [relay] [tunnel] [options]
+
+        Measures this build on this machine. Without the name of a benchmark: a short sample of all.
+
+          crypto    sealing and opening of packets, every suite and library that is there
+          fib       route lookups in a table of --prefixes random prefixes
+          relay     one hypha node forwards from a sender to a sink (root; needs ip)
+          tunnel    iperf3 through two hypha nodes with TUN (root; needs ip, ping, iperf3)
+
+        relay and tunnel run real nodes in network namespaces of their own, which the kernel frees when the
+        benchmark ends, however it ends. They pin what they start: sender and sink on the first usable core and
+        the relay on the second; node A and the iperf3 client on the first, node B and its server on the second.
+
+          --size N[,N...]    crypto: bytes of a packet (64,80,128,512,1400,8900)
+                             relay: UDP payload of a datagram, 96 to 8952, smaller is raised to 96 (1400)
+                             tunnel: UDP payload inside the tunnel, at most 1352 (64,1352); TCP uses the TUN MTU
+          --seconds S        crypto and fib: for each figure (0.2); relay: longest burst (0.25); tunnel: run (2)
+          --rounds N         relay: bursts (5); tunnel: runs of each kind (3); figures are medians
+          --seal MODE        relay and tunnel: header or full (header)
+          --suite NAME       aes or chacha (relay, tunnel: aes where the processor has it; crypto: both)
+          --workers N        relay and tunnel: forwarding threads of a node (1)
+          --prefixes N       fib: size of the table (200000)
+          --singles          relay: the sender's link carries no trains, the relay gets each datagram alone
+          --max-memory SIZE  relay: packets sealed ahead (1.2G); a burst ends when they are used
+          --binary PATH      the hypha to run (beside this program, else from PATH)
+          --json             one JSON array of results in place of the table
+          --help             this text
+
+        relay: pps is what the node sent. Packets are sealed ahead of each burst and sent once, since a second
+        copy is a replay. The sink opens some of them and compares content and hop limit. loss is what did not
+        arrive of all that the sender offered: a sender faster than the relay overruns its socket. Below 90 % of
+        its core the relay was not the bottleneck; the last column says what was.
+
+        Exit codes: 0 done, 1 failed or nothing could run, 2 usage.
+
+        """
+}

@@ -1,0 +1,227 @@
+public import HyphaBase
+public import HyphaIdentity
+public import HyphaInterchange
+public import HyphaSession
+import HyphaWire
+
+/// The control plane of one node as a value: no clock, no thread, no system call.
+///
+/// Inputs are the `handle` functions and `resolved`; then `poll` gives what is to be done, in order, until it gives nil.
+/// Time: call `advance(to:)` once `now` reaches `nextDeadline`. `now` never goes back. The same inputs with the same
+/// random source give the same outputs.
+public struct ControlLoop: Sendable {
+    private var context: ControlContext
+    private var links: LinkSupervisor
+    private var flows: FlowSupervisor
+    private var compiler = FIBCompiler()
+    private var count = ControlCounters()
+
+    /// The tables are those of the worker's port, over memory that outlives this value. `wallSeconds`: seconds since
+    /// 1970. The first actions are there at once.
+    public init(
+        configuration: ControlConfiguration, identity: NodeIdentity, network: NetworkKeys, random: any RandomSource,
+        linkSessions: SessionTable, flowSessions: SessionTable, wallSeconds: UInt64, now: Instant
+    ) {
+        context = ControlContext(
+            configuration: configuration, identity: identity, network: network, random: random,
+            wallSeconds: wallSeconds, now: now)
+        links = LinkSupervisor(table: linkSessions, context: &context, now: now)
+        flows = FlowSupervisor(table: flowSessions, capacity: configuration.maxSessions)
+        for route in configuration.routes where route.key != identity.publicKey {
+            context.owners.learn(route.key.address)
+            flows.refer(to: route.key, now: now, &context)
+        }
+        settle(now: now)
+    }
+
+    /// True once the worker has drained.
+    public private(set) var isDrained = false
+
+    /// Ends forwarding: the worker sends what is queued and stops.
+    public mutating func drain() { context.command(WorkerCommand(.drain)) }
+
+    /// This node's own key.
+    public var publicKey: PublicKey { context.identity.publicKey }
+
+    /// Seconds since 1970 by the wall clock, for the times in INITs. To be kept current.
+    public var wallSeconds: UInt64 {
+        get { context.wallSeconds }
+        set { context.wallSeconds = newValue }
+    }
+
+    /// When `advance` has something to do; nil: never by itself.
+    public var nextDeadline: Instant? {
+        .earliest(.earliest(links.nextDeadline, flows.nextDeadline), compiler.nextDeadline)
+    }
+
+    /// What is to be done next; nil when there is nothing.
+    public mutating func poll() -> ControlAction? { context.actions.popFirst() }
+
+    /// Does what is due at `now`.
+    public mutating func advance(to now: Instant) {
+        links.advance(to: now, &context)
+        flows.advance(to: now, &context)
+        settle(now: now)
+    }
+
+    /// A packet that the worker handed over: head and bytes.
+    public mutating func handle(_ punt: PuntedPacket, _ bytes: UnsafeRawBufferPointer, now: Instant) {
+        switch punt.kind {
+        case .handshake: handleHandshake(bytes, sender: punt.sender, socket: punt.socket, now: now)
+        case .overlay: handleOverlay(bytes, link: punt.link, now: now)
+        case .linkControl: handleLinkControl(bytes, link: punt.link, now: now)
+        case .flowControl: handleFlowControl(bytes)
+        }
+    }
+
+    /// A datagram of types 1 to 3, not authenticated.
+    public mutating func handleHandshake(
+        _ datagram: UnsafeRawBufferPointer, sender: SocketAddress, socket: UInt8, now: Instant
+    ) {
+        links.receive(datagram, sender: sender, socket: socket, now: now, &context)
+        settle(now: now)
+    }
+
+    /// Routing header and body of an overlay packet for this node: end-to-end handshake or error.
+    public mutating func handleOverlay(_ packet: UnsafeRawBufferPointer, link: UInt32, now: Instant) {
+        let own = context.identity.address
+        switch PuntHandler.overlay(packet) {
+        case .handshake(let kind, let message, let source, let destination):
+            guard destination == own else {
+                count.overlayRefused += 1
+                return
+            }
+            flows.receive(kind, message, source: source, link: link, now: now, &context)
+            settle(now: now)
+        case .error(let code, _, let index, let quotedSource, let quotedDestination):
+            guard quotedSource.high == own.high else {
+                count.errorRefused += 1
+                return
+            }
+            switch code {
+            case .noRoute: count.errorNoRoute += 1
+            case .hopLimit: count.errorHopLimit += 1
+            case .tooBig: count.errorTooBig += 1
+            case .unknownSession:
+                guard flows.unknownSession(at: quotedDestination, index: index, now: now, &context) else {
+                    count.errorRefused += 1
+                    return
+                }
+                count.errorUnknownSession += 1
+                settle(now: now)
+            }
+        case .badError: count.errorRefused += 1
+        case .bad: count.overlayRefused += 1
+        }
+    }
+
+    /// Control entries of an authentic message of the neighbour on `link`.
+    public mutating func handleLinkControl(_ message: UnsafeRawBufferPointer, link: UInt32, now: Instant) {
+        guard let control = PuntHandler.linkControl(message) else {
+            count.linkControlRefused += 1
+            return
+        }
+        count.linkControlIgnored += UInt64(control.ignored)
+        guard !control.answers.isEmpty, links.book[link]?.isConnected == true else { return }
+        guard links.mayAnswer(link: link, now: now) else {
+            count.linkControlLimited += 1
+            return
+        }
+        count.probesAnswered += UInt64(control.probes)
+        count.challengesAnswered += UInt64(control.challenges)
+        var answer: [UInt8] = []
+        for entry in control.answers {
+            var bytes: [UInt8] = []
+            entry.append(to: &bytes)
+            // An answer can be longer than its question: what does not fit one packet is left out.
+            guard answer.count + bytes.count <= InjectedPacket.maxPacket else { break }
+            answer += bytes
+        }
+        context.actions.append(
+            .inject(InjectedPacket(kind: .linkControl, length: answer.count, link: link), answer))
+    }
+
+    /// Control entries of an authentic end-to-end body.
+    public mutating func handleFlowControl(_ message: UnsafeRawBufferPointer) {
+        if PuntHandler.flowControl(message) {
+            count.flowControlReceived += 1
+        } else {
+            count.flowControlRefused += 1
+        }
+    }
+
+    /// What the worker told.
+    public mutating func handle(_ notice: Notice, now: Instant) {
+        switch notice.kind {
+        case .linkSessionConfirmed:
+            links.sessionConfirmed(link: notice.id, slot: notice.slot, now: now, &context)
+        case .linkRekeyDue: links.rekeyDue(link: notice.id, slot: notice.slot, now: now, &context)
+        case .linkSilent: links.silent(link: notice.id, now: now, &context)
+        case .linkSessionRetired: links.sessionRetired(slot: notice.slot)
+        case .flowSessionConfirmed:
+            flows.sessionConfirmed(peer: notice.id, slot: notice.slot, now: now, &context)
+        case .flowRekeyDue: flows.rekeyDue(peer: notice.id, slot: notice.slot, now: now, &context)
+        case .flowSilent: flows.silent(peer: notice.id, now: now, &context)
+        case .flowNeeded: flows.needed(peer: notice.id, now: now, &context)
+        case .flowSessionRetired: flows.sessionRetired(slot: notice.slot)
+        case .drained: isDrained = true
+        }
+        settle(now: now)
+    }
+
+    /// The answer to a `resolve` action, with what it asked: addresses in order of preference, none when it failed.
+    public mutating func resolved(
+        link: UInt32, host: String, port: UInt16, addresses: [ResolvedAddress], now: Instant
+    ) {
+        links.resolved(link: link, host: host, port: port, addresses: addresses, now: now, &context)
+        settle(now: now)
+    }
+
+    /// The snapshot of a `publish` action was not taken; another comes in 5 ms.
+    public mutating func publicationRefused(now: Instant) {
+        count.publicationsRefused += 1
+        compiler.refused(now: now)
+    }
+
+    public var counters: ControlCounters {
+        var all = count
+        all.link = links.counters
+        all.flow = flows.counters
+        all.parkedRejected = flows.rejected
+        all.peersEvicted = flows.evicted
+        return all
+    }
+
+    /// Everything at a moment.
+    public func status(now: Instant) -> NodeStatus {
+        NodeStatus(
+            key: context.identity.publicKey, address: context.identity.address,
+            links: links.book.ids.compactMap { links.book[$0] }
+                .map { LinkStatus($0, configuration: context.configuration, now: now) },
+            peers: flows.book.ids.compactMap { flows.book[$0] }.map { PeerStatus($0, now: now) }, counters: counters)
+    }
+
+    /// After every input: what one part has to know of the other, and the forwarding table.
+    private mutating func settle(now: Instant) {
+        for change in links.takeChanges() {
+            switch change {
+            case .known(let key): flows.refer(to: key, now: now, &context)
+            case .forgotten(let key): flows.release(key, now: now, &context)
+            }
+        }
+        let subnets = context.owners.takeChanged()
+        if !subnets.isEmpty {
+            flows.subnetsChanged(subnets, &context)
+            context.isForwardingChanged = true
+        }
+        if context.isForwardingChanged {
+            context.isForwardingChanged = false
+            compiler.changed()
+        }
+        guard let snapshot = compiler.compile(links: links.book, flows: flows, context: context, now: now) else {
+            return
+        }
+        count.published += 1
+        context.actions.append(.publish(snapshot))
+    }
+}

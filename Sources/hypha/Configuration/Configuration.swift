@@ -1,0 +1,96 @@
+internal import HyphaIdentity
+
+/// Everything an operator can choose, complete and checked. Each property starts with its default;
+/// `ConfigurationKeys` names the key, range and meaning of each.
+struct Configuration: Equatable, Sendable {
+    struct Node: Equatable, Sendable {
+        var keyFile = DefaultPaths.systemKeyFile
+        var name = ""
+    }
+
+    struct Tun: Equatable, Sendable {
+        var enabled = true
+        var name = "hypha0"
+        /// Bytes of the largest packet inside the overlay.
+        var mtu = 1400
+        var offload = Feature.auto
+    }
+
+    /// A peer to keep a link with.
+    struct Peer: Equatable, Sendable {
+        var uri: PeerURI
+        var label = ""
+        /// Nil: as `Crypto.seal` says.
+        var seal: Seal?
+    }
+
+    /// A fixed route: packets for the node with `key` leave through the peer with key `via`.
+    struct FixedRoute: Equatable, Sendable {
+        var key: PublicKey
+        var via: PublicKey
+    }
+
+    /// What a link protects of transit packets.
+    enum Seal: String, CaseIterable, Sendable {
+        case full, header
+    }
+
+    enum Suites: String, CaseIterable, Sendable {
+        case auto
+        case chaCha20Poly1305 = "chacha20-poly1305"
+        case aes256GCM = "aes-256-gcm"
+    }
+
+    enum Provider: String, CaseIterable, Sendable {
+        case auto
+        case ipsecMB = "ipsec-mb"
+        case libcrypto, libsodium
+    }
+
+    /// A kernel feature: use it when it works, always, or never.
+    enum Feature: String, CaseIterable, Sendable {
+        case auto, on, off
+    }
+
+    struct Crypto: Equatable, Sendable {
+        var seal = Seal.full
+        var suites = Suites.auto
+        var provider = Provider.auto
+    }
+
+    struct Limits: Equatable, Sendable {
+        var maxPeers = 4096
+        var sessions = 16384
+        var parkedPackets = 1024
+        /// Receive and send buffers of a worker, 65.5 KiB each.
+        var slabs = 62
+    }
+
+    struct Tuning: Equatable, Sendable {
+        /// 0: chosen by the program.
+        var workers = 0
+        var pin = true
+        var cpus = CPUList()
+        var udpGSO = Feature.auto
+        var udpGRO = Feature.auto
+        var socketBuffer = ByteSize(bytes: 4 << 20)
+    }
+
+    struct Logging: Equatable, Sendable {
+        var level = LogLevel.info
+        var format = LogFormat.text
+    }
+
+    var node = Node()
+    var tun = Tun()
+    /// Never empty.
+    var listen = [ListenURI.everywhere]
+    /// No two with the same key; at most `limits.maxPeers`.
+    var peers: [Peer] = []
+    /// No two with the same key; each `via` is the key of one of `peers`.
+    var routes: [FixedRoute] = []
+    var crypto = Crypto()
+    var limits = Limits()
+    var tuning = Tuning()
+    var log = Logging()
+}

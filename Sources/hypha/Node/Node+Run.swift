@@ -1,0 +1,97 @@
+internal import Glibc
+internal import HyphaBase
+internal import HyphaControl
+internal import HyphaIdentity
+internal import HyphaInterchange
+internal import HyphaRim
+
+extension Node {
+    /// How long a drain may take before the node ends anyway.
+    private static let drainMilliseconds: UInt64 = 2_000
+
+    /// The control thread: turns until a signal ends the node. Returns the exit code.
+    mutating func run() -> Int32 {
+        let wait = ControlWait(wake: controlWake, signals: signals)
+        let listen = listening.map { "\($0)" }.joined(separator: ",")
+        _ = StandardStream.write("ready address=\(identity.address) listen=\(listen)\n", to: STDOUT_FILENO)
+        var drainUntil: Instant?
+        while true {
+            if let error = workerHandle.error {
+                log.error("worker", error)
+                return Program.Exit.failed
+            }
+            while let signal = signals.take() {
+                switch signal {
+                case .terminate:
+                    guard drainUntil == nil else {
+                        log.warning("stop", "second signal: ending at once")
+                        return Program.Exit.failed
+                    }
+                    log.info("stop", "draining")
+                    drainUntil = SystemClock.now().advanced(byMilliseconds: Node.drainMilliseconds)
+                    control.drain()
+                case .dump: _ = StandardStream.write(report() + "\n", to: STDOUT_FILENO)
+                case .reload:
+                    log.warning("reload", "the configuration cannot be reloaded while running: restart the node")
+                }
+            }
+            let now = SystemClock.now()
+            takeResolutions(now: now)
+            let busy = turn(now: now)
+            if let limit = drainUntil {
+                if control.isDrained {
+                    worker.join()
+                    log.info("stop", "drained, ending")
+                    return Program.Exit.done
+                }
+                if now >= limit {
+                    log.warning("stop", "not drained after \(Node.drainMilliseconds / 1_000) s, ending anyway")
+                    return Program.Exit.done
+                }
+            }
+            for change in changes.take() {
+                offload.apply(change)
+                log.warning("offload", "\(change)")
+            }
+            if busy { continue }
+            port.controlGoesToSleep()
+            // Whatever came between the last look and the announcement is seen here.
+            if turn(now: SystemClock.now()) {
+                port.controlIsAwake()
+                continue
+            }
+            let deadline = [control.nextDeadline, drainUntil].compactMap { $0 }.min()
+            _ = wait.sleep(until: deadline)
+            port.controlIsAwake()
+        }
+    }
+
+    /// One pass of the control plane; wakes the worker if it left something for it.
+    private mutating func turn(now: Instant) -> Bool {
+        let log = log
+        let resolver = resolver
+        let busy = control.turn(now: now, wallSeconds: SystemClock.wallSeconds) { action in
+            switch action {
+            case .resolve(let link, let host, let port):
+                if !resolver.resolve(id: UInt64(link), host: host, port: port) {
+                    log.warning("resolve", "too many host names to look up at once; \(host) waits for its next try")
+                }
+            case .log(let level, let text, let key): log.control(level, text, key: key)
+            case .command, .inject, .publish: break
+            }
+        }
+        if busy, port.takeWorkerSleep() { workerWake.signal() }
+        return busy
+    }
+
+    private mutating func takeResolutions(now: Instant) {
+        while let resolution = resolver.take() {
+            if !resolution.error.isEmpty { log.warning("resolve", resolution.error) }
+            control.loop.resolved(
+                link: UInt32(truncatingIfNeeded: resolution.id), host: resolution.host, port: resolution.port,
+                addresses: resolution.addresses.map {
+                    ResolvedAddress(address: $0, largestDatagram: UInt16(clamping: PathMTU.toward($0)))
+                }, now: now)
+        }
+    }
+}

@@ -1,0 +1,252 @@
+import HyphaBase
+import HyphaFIB
+import HyphaInterchange
+import HyphaSession
+import HyphaWire
+
+/// What a worker does as far as control can see it, without encryption: a "sealed" message shows the key that it would
+/// be sealed with, and opens only where that is the key to open with.
+///
+/// | off | size | link message |
+/// |---|---|---|
+/// | 0 | 16 | header of type 4 |
+/// | 16 | 32 | send key of lane 0 |
+/// | 48 | | nothing, control entries or routing header and body |
+///
+/// A body of type 0 is the end-to-end send key and one byte: 1 for data, 0 for a keepalive.
+final class FakeWorker {
+    struct LinkState {
+        var endpoint: SocketAddress
+        var socket: UInt8
+        var value: UInt32
+        var slot: UInt32?
+        var owedSince: Instant?
+        var unansweredSince: Instant?
+    }
+
+    struct PeerState {
+        var address: IPv6Address
+        var ownsSubnet: Bool
+        var slot: UInt32?
+        var unansweredSince: Instant?
+    }
+
+    let links = TableMemory(capacity: 64, scope: .link)
+    let flows = TableMemory(capacity: 64, scope: .flow)
+    var linkStates: [UInt32: LinkState] = [:]
+    var peerStates: [UInt32: PeerState] = [:]
+    var snapshot: ForwardingSnapshot?
+    private(set) var commands: [WorkerCommand] = []
+    /// For control, to be taken by whoever runs the node.
+    var notices: [Notice] = []
+    var punts: [(PuntedPacket, [UInt8])] = []
+    var datagrams: [(SocketAddress, [UInt8])] = []
+    /// Peers whose waiting packets were given up.
+    private(set) var rejected: [UInt32] = []
+    /// End-to-end data that arrived, by source.
+    private(set) var received: [IPv6Address] = []
+    private let own: IPv6Address
+
+    init(own: IPv6Address) { self.own = own }
+
+    func lookup(_ address: IPv6Address) -> NextHop { snapshot?.fib.view.lookup(address) ?? .none }
+
+    /// Commands of one kind.
+    func commands(_ operation: WorkerCommand.Operation) -> [WorkerCommand] {
+        commands.filter { $0.operation == operation }
+    }
+
+    // MARK: - From control
+
+    func apply(_ command: WorkerCommand, now: Instant) {
+        commands.append(command)
+        switch command.operation {
+        case .setLink:
+            var state =
+                linkStates[command.id]
+                ?? LinkState(endpoint: command.endpoint, socket: command.socket, value: command.value)
+            state.endpoint = command.endpoint
+            state.socket = command.socket
+            state.value = command.value
+            linkStates[command.id] = state
+        case .removeLink: linkStates[command.id] = nil
+        case .installLinkSession: links.table.use(command.slot).pointee.installed = 1
+        case .sendWithLinkSession:
+            linkStates[command.id]?.slot = command.slot
+            linkStates[command.id]?.unansweredSince = nil
+        case .retireLinkSession:
+            let owner = links.table.record(command.slot).pointee.owner
+            if linkStates[owner]?.slot == command.slot { linkStates[owner]?.slot = nil }
+            links.table.retire(command.slot)
+            notices.append(Notice(.linkSessionRetired, id: owner, slot: command.slot))
+        case .confirmLinkSession:
+            sendLink(links.table.record(command.slot).pointee.owner, under: command.slot, [], now: now)
+        case .probeLink: sendLink(command.id, under: nil, [0x80, 0, 0], now: now)
+        case .setPeer:
+            var state = peerStates[command.id] ?? PeerState(address: command.endpoint.address, ownsSubnet: false)
+            state.address = command.endpoint.address
+            state.ownsSubnet = command.value == 1
+            peerStates[command.id] = state
+        case .removePeer: peerStates[command.id] = nil
+        case .installFlowSession: flows.table.use(command.slot).pointee.installed = 1
+        case .sendWithFlowSession:
+            peerStates[command.id]?.slot = command.slot
+            peerStates[command.id]?.unansweredSince = nil
+        case .retireFlowSession:
+            let owner = flows.table.record(command.slot).pointee.owner
+            if peerStates[owner]?.slot == command.slot { peerStates[owner]?.slot = nil }
+            flows.table.retire(command.slot)
+            notices.append(Notice(.flowSessionRetired, id: owner, slot: command.slot))
+        case .confirmFlowSession:
+            sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
+        case .rejectParked: rejected.append(command.id)
+        case .drain: notices.append(Notice(.drained))
+        }
+    }
+
+    func inject(_ head: InjectedPacket, _ bytes: [UInt8], now: Instant) {
+        switch head.kind {
+        case .datagram: datagrams.append((head.destination, bytes))
+        case .overlay: route(bytes, link: .max, now: now)
+        case .linkControl: sendLink(head.link, under: nil, bytes, now: now)
+        }
+    }
+
+    // MARK: - From the network and the host
+
+    func receive(_ datagram: [UInt8], sender: SocketAddress, now: Instant) {
+        switch datagram.withUnsafeBytes({ $0.baseAddress.map { LinkHeader.check($0, length: datagram.count) } }) {
+        case .handshake:
+            punts.append((PuntedPacket(kind: .handshake, length: datagram.count, sender: sender), datagram))
+        case .full:
+            let index = datagram.withUnsafeBytes {
+                LinkHeader.index($0.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!)
+            }
+            guard datagram.count >= 48, let slot = links.table.slot(index: index),
+                now < links.table.record(slot).pointee.rejectAt, Array(datagram[16..<48]) == links.receiveKey(slot)
+            else { return }
+            let owner = links.table.record(slot).pointee.owner
+            if links.table.use(slot).pointee.confirmed == 0 {
+                links.table.use(slot).pointee.confirmed = 1
+                notices.append(Notice(.linkSessionConfirmed, id: owner, slot: slot))
+            }
+            linkStates[owner]?.unansweredSince = nil
+            let inner = Array(datagram[48...])
+            guard let first = inner.first else { return }
+            if linkStates[owner]?.owedSince == nil { linkStates[owner]?.owedSince = now }
+            if first >= 0x80 {
+                punts.append((PuntedPacket(kind: .linkControl, length: inner.count, link: owner), inner))
+            } else {
+                route(inner, link: owner, now: now)
+            }
+        default: break
+        }
+    }
+
+    /// A packet from the host for the node at `address`.
+    func sendFromHost(to address: IPv6Address, now: Instant) {
+        let hop = lookup(address)
+        guard hop.kind == .link, let peer = peerStates[hop.peer] else { return }
+        if let slot = peer.slot {
+            sendFlow(hop.peer, under: slot, isData: true, now: now)
+        } else {
+            notices.append(Notice(.flowNeeded, id: hop.peer))
+        }
+    }
+
+    /// Every 50 ms: keepalives and silence.
+    func tick(now: Instant) {
+        for id in linkStates.keys.sorted() {
+            guard let state = linkStates[id] else { continue }
+            if let owed = state.owedSince, now.milliseconds(since: owed) >= 250 {
+                sendLink(id, under: nil, [], now: now)
+            }
+            if let since = state.unansweredSince, now.milliseconds(since: since) >= 1_000 {
+                notices.append(Notice(.linkSilent, id: id))
+                linkStates[id]?.unansweredSince = now
+            }
+        }
+        for id in peerStates.keys.sorted() {
+            if let since = peerStates[id]?.unansweredSince, now.milliseconds(since: since) >= 1_000 {
+                notices.append(Notice(.flowSilent, id: id))
+                peerStates[id]?.unansweredSince = now
+            }
+        }
+    }
+
+    // MARK: - Packets
+
+    private func sendLink(_ id: UInt32, under given: UInt32?, _ inner: [UInt8], now: Instant) {
+        guard let state = linkStates[id], let slot = given ?? state.slot else { return }
+        let record = links.table.record(slot).pointee
+        guard links.table.use(slot).pointee.installed == 1, now < record.rejectAt else { return }
+        if now >= record.rekeyAt, links.table.use(slot).pointee.rekeyAsked == 0 {
+            links.table.use(slot).pointee.rekeyAsked = 1
+            notices.append(Notice(.linkRekeyDue, id: id, slot: slot))
+        }
+        var message = [UInt8](repeating: 0, count: 16)
+        message.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            LinkHeader.write(base, type: 4, lane: 0, index: record.remoteIndex, counter: 0)
+        }
+        linkStates[id]?.owedSince = nil
+        if !inner.isEmpty, state.unansweredSince == nil { linkStates[id]?.unansweredSince = now }
+        datagrams.append((state.endpoint, message + links.sendKey(slot) + inner))
+    }
+
+    private func sendFlow(_ id: UInt32, under slot: UInt32, isData: Bool, now: Instant) {
+        guard let peer = peerStates[id] else { return }
+        let record = flows.table.record(slot).pointee
+        guard flows.table.use(slot).pointee.installed == 1, now < record.rejectAt else { return }
+        if isData, now >= record.rekeyAt, flows.table.use(slot).pointee.rekeyAsked == 0 {
+            flows.table.use(slot).pointee.rekeyAsked = 1
+            notices.append(Notice(.flowRekeyDue, id: id, slot: slot))
+        }
+        if isData, peer.unansweredSince == nil { peerStates[id]?.unansweredSince = now }
+        var packet = [UInt8](repeating: 0, count: RoutingHeader.size)
+        packet.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            RoutingHeader.write(
+                base, kind: .data, hopLimit: 64, flowHash: 0, index: record.remoteIndex, source: own,
+                destination: peer.address)
+        }
+        route(packet + flows.sendKey(slot) + [isData ? 1 : 0], link: .max, now: now)
+    }
+
+    private func route(_ packet: [UInt8], link: UInt32, now: Instant) {
+        guard packet.count >= RoutingHeader.size, packet[1] >= 2 else { return }
+        var packet = packet
+        let (kind, index, source, destination) = packet.withUnsafeBytes { bytes in
+            let base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
+            return (
+                RoutingHeader.kind(base), RoutingHeader.index(base), RoutingHeader.source(base),
+                RoutingHeader.destination(base)
+            )
+        }
+        packet[1] -= 1
+        let hop = lookup(destination)
+        switch hop.kind {
+        case .link: sendLink(hop.link, under: nil, packet, now: now)
+        case .local where kind != .data:
+            guard destination == own, link != .max else { return }
+            punts.append((PuntedPacket(kind: .overlay, length: packet.count, link: link), packet))
+        case .local:
+            guard packet.count == RoutingHeader.size + 33, let slot = flows.table.slot(index: index),
+                Array(packet[48..<80]) == flows.receiveKey(slot)
+            else { return }
+            let owner = flows.table.record(slot).pointee.owner
+            guard peerStates[owner]?.address == source else { return }
+            if flows.table.use(slot).pointee.confirmed == 0 {
+                flows.table.use(slot).pointee.confirmed = 1
+                notices.append(Notice(.flowSessionConfirmed, id: owner, slot: slot))
+            }
+            peerStates[owner]?.unansweredSince = nil
+            if packet[80] == 1 {
+                received.append(source)
+                // The receiver of data answers at once here.
+                if let answer = peerStates[owner]?.slot { sendFlow(owner, under: answer, isData: false, now: now) }
+            }
+        default: break
+        }
+    }
+}
