@@ -116,9 +116,10 @@ extension Worker {
             }
             pending = pending || peer.pointee.liveness.isPending
         }
-        runOwnVector(&io)
         livenessPending = pending
         nextTick = .distantFuture
+        // What goes out now may wait for an answer itself.
+        runOwnVector(&io)
     }
 
     mutating func scheduleTick() {

@@ -298,7 +298,8 @@ extension Worker {
     mutating func releaseParked<IO: PacketIO & ~Copyable>(
         _ peer: UnsafeMutablePointer<PeerRecord>, _ io: inout IO
     ) {
-        var left = Int(Parking.perPeer)
+        // What must wait again goes behind, and is not taken twice.
+        var left = Int(peer.pointee.parkedCount)
         while left > 0, let parked = parking.takeFirst(peer) {
             left -= 1
             takeInner(

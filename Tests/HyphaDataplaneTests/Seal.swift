@@ -84,7 +84,7 @@ enum Seal {
 
     /// The plaintext behind a routing header; nil when the seal is not good.
     static func openFlow(suite: UInt8, keys: [[UInt8]], _ packet: [UInt8]) -> [UInt8]? {
-        guard packet.count >= 64 else { return nil }
+        guard packet.count >= 64, keys.count == 16 else { return nil }
         let route = Array(packet[..<48])
         let counter = route[8..<16].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return open(
