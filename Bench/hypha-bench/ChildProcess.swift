@@ -55,7 +55,7 @@ final class ChildProcess {
 
     /// A file for error text that is gone with its descriptor.
     private static func unnamedFile() throws(BenchError) -> Int32 {
-        var path = Array("\(TemporaryDirectory.parent)/hypha-bench.XXXXXX".utf8CString)
+        var path = TemporaryDirectory.template
         let descriptor = mkstemp(&path)
         guard descriptor >= 0 else { throw .system("cannot make a file in \(TemporaryDirectory.parent)") }
         unlink(path)

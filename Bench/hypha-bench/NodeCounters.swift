@@ -1,17 +1,16 @@
-import FoundationEssentials
 import HyphaPacket
 
 /// A node's packet counters: the objects `counters` and `drops` of its report.
-struct NodeCounters: Decodable {
+struct NodeCounters {
     private var counters: [String: UInt64]
     private var drops: [String: UInt64]
 
     init(parsing json: String) throws(BenchError) {
-        do {
-            self = try JSONDecoder().decode(NodeCounters.self, from: Data(json.utf8))
-        } catch {
-            throw .failed("the node's report has no \"counters\" and \"drops\": \(json.prefix(200))")
-        }
+        guard let report = JSONValue(parsing: json), case .object(let counters)? = report["counters"],
+            case .object(let drops)? = report["drops"]
+        else { throw .failed("the node's report has no \"counters\" and \"drops\": \(json.prefix(200))") }
+        self.counters = counters.compactMapValues { $0.number.flatMap { UInt64(exactly: $0) } }
+        self.drops = drops.compactMapValues { $0.number.flatMap { UInt64(exactly: $0) } }
     }
 
     /// Zero for a counter that the node does not have.

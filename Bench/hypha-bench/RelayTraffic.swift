@@ -80,7 +80,7 @@ final class RelayTraffic {
         prepare(datagram, size: size, key: key, job: job)
     }
 
-    /// Fills the job that seals or opens a datagram in place (docs/protocol.md, "Every key, label and AD").
+    /// Fills the job that seals or opens a datagram in place (docs/protocol.md, "Keys, labels and associated data").
     @inline(__always)
     private func prepare(
         _ datagram: UnsafeMutableRawPointer, size: Int, key: UnsafeRawPointer, job: UnsafeMutablePointer<caead_job>

@@ -1,4 +1,4 @@
-/// How a link protects a packet (docs/protocol.md, "Header-sealed mode").
+/// How a link protects a packet (docs/protocol.md, "Seal modes").
 enum SealMode: String, CaseIterable {
     /// Only the routing header is sealed; the body is sealed end to end already.
     case header

@@ -10,8 +10,13 @@ struct TemporaryDirectory {
         return String(cString: value)
     }
 
+    /// A path for mkstemp(3) and mkdtemp(3), which put random characters for its last six.
+    static var template: [CChar] {
+        Array("\(parent)/hypha-bench.\(String(repeating: "X", count: 6))".utf8CString)
+    }
+
     init() throws(BenchError) {
-        var template = Array("\(TemporaryDirectory.parent)/hypha-bench.XXXXXX".utf8CString)
+        var template = TemporaryDirectory.template
         guard mkdtemp(&template) != nil else {
             throw .system("cannot make a directory in \(TemporaryDirectory.parent)")
         }
