@@ -80,7 +80,8 @@ let package = Package(
         .target(
             name: "HyphaControl",
             dependencies: [
-                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity",
+                "HyphaInterchange",
             ],
             swiftSettings: common),
         // Level 6

@@ -56,6 +56,24 @@ import Testing
         }
     }
 
+    /// Every key that the program reads stands in the sample configuration, with a comment above it.
+    @Test func everyConfigurationKeyIsExplained() throws {
+        let table = try #require(ProjectTree.file("Sources/hypha/Configuration/ConfigurationKeys.swift")).text
+        let sample = try #require(ProjectTree.file("config/hypha.toml")).lines
+        let entry = try NSRegularExpression(pattern: #"\.(?:\w+)\(\s*\.(\w+), "(\w+)""#)
+        let matches = entry.matches(in: table, range: NSRange(table.startIndex..., in: table))
+        #expect(matches.count >= 20)
+        for match in matches {
+            guard let section = Range(match.range(at: 1), in: table), let key = Range(match.range(at: 2), in: table)
+            else {
+                continue
+            }
+            let line = sample.firstIndex { $0.drop { "# ".contains($0) }.hasPrefix("\(table[key]) =") }
+            let above = line.flatMap { $0 > 0 ? sample[$0 - 1] : nil }
+            #expect(above?.hasPrefix("#") == true, "config/hypha.toml does not explain \(table[section]).\(table[key])")
+        }
+    }
+
     /// Links from the README and from one document to another lead somewhere.
     @Test func linksBetweenDocumentsLead() throws {
         let documents = ["README.md"].compactMap(ProjectTree.file) + ProjectTree.files(in: "docs", extensions: ["md"])
