@@ -141,9 +141,9 @@ public struct ControlLoop: Sendable {
             .inject(InjectedPacket(kind: .linkControl, length: answer.count, link: link), answer))
     }
 
-    /// Control entries of an authentic end-to-end body.
-    public mutating func handleFlowControl(_ message: UnsafeRawBufferPointer) {
-        if PuntHandler.flowControl(message) {
+    /// Control entries of an authentic end-to-end body, behind its routing header.
+    public mutating func handleFlowControl(_ packet: UnsafeRawBufferPointer) {
+        if PuntHandler.flowControl(packet) {
             count.flowControlReceived += 1
         } else {
             count.flowControlRefused += 1

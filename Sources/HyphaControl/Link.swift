@@ -10,7 +10,7 @@ struct Link: Sendable {
     var machine: HandshakeMachine
     var dialer: Dialer?
     /// Nothing leaves on it with only its header sealed.
-    let sealsFully: Bool
+    let seal: SealPolicy
     /// Where packets to the neighbour go; kept while it is not connected.
     var endpoint: SocketAddress?
     var socket: UInt8 = 0
@@ -47,14 +47,14 @@ struct Link: Sendable {
     static let forgetMilliseconds: UInt64 = 300_000
 
     init(
-        id: UInt32, key: PublicKey, own: PublicKey, configured: Int?, dialer: Dialer?, sealsFully: Bool, now: Instant
+        id: UInt32, key: PublicKey, own: PublicKey, configured: Int?, dialer: Dialer?, seal: SealPolicy, now: Instant
     ) {
         self.id = id
         self.key = key
         self.configured = configured
         self.dialer = dialer
         machine = HandshakeMachine(id: id, peer: key, own: own, isEager: configured != nil)
-        self.sealsFully = sealsFully
+        self.seal = seal
         emptySince = now
         answerLimit = TokenBucket(rate: 50, burst: 100, now: now)
     }

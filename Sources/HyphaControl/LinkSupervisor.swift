@@ -23,7 +23,7 @@ struct LinkSupervisor: Sendable {
                 Link(
                     id: id, key: peer.key, own: context.identity.publicKey, configured: i,
                     dialer: Dialer(hosts: hosts),
-                    sealsFully: (peer.seal ?? configuration.seal) == .full, now: now)
+                    seal: peer.seal ?? configuration.seal, now: now)
             }
             guard let id else { continue }
             if peer.key == context.identity.publicKey {
@@ -130,14 +130,14 @@ struct LinkSupervisor: Sendable {
             return
         }
         let key = received.initiatorKey
-        let sealsFully = context.configuration.seal == .full
+        let seal = context.configuration.seal
         let added = book.link(with: key, over: sender) == nil
         let id =
             book.link(with: key, over: sender)
             ?? book.add(key: key) { id in
                 Link(
                     id: id, key: key, own: context.identity.publicKey, configured: nil, dialer: nil,
-                    sealsFully: sealsFully, now: now)
+                    seal: seal, now: now)
             }
         guard let id else {
             environment.counters.refusedPeerCap += 1
@@ -175,6 +175,11 @@ struct LinkSupervisor: Sendable {
             if let dialer = link.dialer {
                 if case .resting = dialer.state { return [] }
                 if !link.isSilent { LinkSupervisor.ask(link, &context) }
+            }
+            if !link.isSilent {
+                context.log(
+                    .warning, key: link.configured == nil ? "guest" : "peer-\(link.id)",
+                    "peer \(context.name(link)) does not answer for a second; asking it for a new session")
             }
             link.isSilent = true
             link.lastSilent = now
@@ -271,6 +276,11 @@ struct LinkSupervisor: Sendable {
     ) {
         move(&link, to: session.path, limit: session.largestDatagram, &context)
         if isCurrent { context.command(WorkerCommand(.sendWithLinkSession, id: link.id, slot: session.slot)) }
+        if link.isSilent {
+            context.log(
+                .info, key: link.configured == nil ? "guest" : "peer-\(link.id)",
+                "peer \(context.name(link)) answers again")
+        }
         link.isSilent = false
         link.dialer?.connected()
         if link.dialer != nil { link.nextProbe = now.advanced(byMilliseconds: Link.probeMilliseconds) }
@@ -350,7 +360,7 @@ struct LinkSupervisor: Sendable {
         link.announced = announced
         context.command(
             WorkerCommand(
-                .setLink, id: link.id, value: UInt32(limit) | (link.sealsFully ? 1 << 16 : 0), socket: link.socket,
+                .setLink, id: link.id, value: UInt32(limit) | WorkerCommand.sealBits(link.seal), socket: link.socket,
                 endpoint: endpoint))
     }
 

@@ -63,9 +63,12 @@ enum PuntHandler {
         return result
     }
 
-    /// A control message of an end-to-end peer; false when it breaks a rule. Nothing but padding has a meaning there.
-    static func flowControl(_ message: UnsafeRawBufferPointer) -> Bool {
-        ControlTLV.parse(message, space: .endToEnd) != nil
+    /// A control message of an end-to-end peer, behind its routing header; false when it breaks a rule. Nothing but
+    /// padding has a meaning there.
+    static func flowControl(_ packet: UnsafeRawBufferPointer) -> Bool {
+        guard packet.count >= RoutingHeader.size else { return false }
+        let message = UnsafeRawBufferPointer(rebasing: packet[RoutingHeader.size...])
+        return ControlTLV.parse(message, space: .endToEnd) != nil
     }
 
     private static let challenge: UInt8 = 0xA1

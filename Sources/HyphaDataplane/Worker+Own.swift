@@ -85,7 +85,9 @@ extension Worker {
     mutating func tick<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         let now = context.now
         var pending = false
-        for id in 0..<linkLimit {
+        // Ranges of Int: those of other types allocate in unoptimised builds.
+        for i in 0..<Int(linkLimit) {
+            let id = UInt32(truncatingIfNeeded: i)
             guard let link = context.links[id], link.pointee.exists != 0, link.pointee.liveness.isPending else {
                 continue
             }
@@ -99,7 +101,8 @@ extension Worker {
             }
             pending = pending || link.pointee.liveness.isPending
         }
-        for id in 0..<peerLimit {
+        for i in 0..<Int(peerLimit) {
+            let id = UInt32(truncatingIfNeeded: i)
             guard let peer = context.peers[id], peer.pointee.exists != 0 else { continue }
             if peer.pointee.parkedCount > 0 {
                 parking.expire(peer, now: now)

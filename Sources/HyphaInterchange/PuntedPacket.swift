@@ -20,7 +20,7 @@ public struct PuntedPacket: BitwiseCopyable, Sendable {
         case overlay
         /// Control entries of an authentic link message.
         case linkControl
-        /// Control entries of an authentic end-to-end body; `link` is the peer id.
+        /// Control entries of an authentic end-to-end body, behind the routing header it came under.
         case flowControl
     }
 

@@ -30,11 +30,14 @@ import Testing
     }
 
     @Test func endToEndOnlyPaddingIsKnown() {
+        func isGood(_ message: [UInt8], header: Int = RoutingHeader.size) -> Bool {
+            ([UInt8](repeating: 0, count: header) + message).withUnsafeBytes { PuntHandler.flowControl($0) }
+        }
         let pad = message([ControlTLV(type: 0x80, value: [1, 2])])
-        #expect(pad.withUnsafeBytes { PuntHandler.flowControl($0) })
-        // Must be understood, and is not.
-        #expect(![0xA3, 0, 0x80].withUnsafeBytes { PuntHandler.flowControl($0) })
-        #expect(![0x80, 9, 0].withUnsafeBytes { PuntHandler.flowControl($0) })
+        #expect(isGood(pad) && isGood([]) && !isGood([], header: RoutingHeader.size - 1))
+        // A neighbour's entry means nothing here; one that must be understood is refused.
+        #expect(isGood([0xA3, 0, 0]) && !isGood([0xA3, 0, 0x80]))
+        #expect(!isGood([0x80, 9, 0]))
     }
 
     @Test func answersGoOutOnTheLink() throws {
