@@ -56,6 +56,7 @@ let package = Package(
             name: "HyphaSession",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CAEAD", "CSodium"],
             swiftSettings: common),
+        .target(name: "HyphaRouting", dependencies: ["HyphaBase", "HyphaWire"], swiftSettings: memorySafe),
         // Level 3
         .target(
             name: "HyphaInterchange",
@@ -79,7 +80,8 @@ let package = Package(
         .target(
             name: "HyphaControl",
             dependencies: [
-                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity",
+                "HyphaInterchange",
             ],
             swiftSettings: common),
         // Level 6
@@ -109,6 +111,10 @@ let package = Package(
             dependencies: [
                 "HyphaSession", "HyphaPacket", "HyphaWire", "HyphaBase", "CAEAD", "CSodium", "CAllocHook",
             ],
+            swiftSettings: common),
+        .testTarget(
+            name: "HyphaRoutingTests",
+            dependencies: ["HyphaRouting", "HyphaIdentity", "HyphaWire", "HyphaBase"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaIdentityTests",
