@@ -33,6 +33,7 @@ let package = Package(
     products: [
         .executable(name: "hypha", targets: ["hypha"]),
         .executable(name: "hypha-bench", targets: ["hypha-bench"]),
+        .executable(name: "hypha-sim", targets: ["hypha-sim"]),
     ],
     targets: [
         // Level 0
@@ -84,7 +85,11 @@ let package = Package(
                 "HyphaInterchange",
             ],
             swiftSettings: common),
+        // Level 5
+        .target(
+            name: "HyphaSimulator", dependencies: ["HyphaBase", "HyphaWire", "HyphaRouting"], swiftSettings: memorySafe),
         // Level 6
+        .executableTarget(name: "hypha-sim", dependencies: ["HyphaSimulator"], swiftSettings: common),
         .executableTarget(
             name: "hypha",
             dependencies: [
@@ -114,7 +119,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "HyphaRoutingTests",
-            dependencies: ["HyphaRouting", "HyphaIdentity", "HyphaWire", "HyphaBase"],
+            dependencies: ["HyphaRouting", "HyphaSimulator", "HyphaIdentity", "HyphaWire", "HyphaBase"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaIdentityTests",

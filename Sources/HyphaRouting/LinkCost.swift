@@ -7,6 +7,9 @@ public struct LinkCost: Hashable, Sendable {
     /// Where the estimate of a link starts on which nothing was measured.
     public static let initialEstimate: UInt16 = 1000
 
+    /// What every link costs at least, so that metrics rise on every link.
+    public static let least = Metric(4)
+
     /// Milliseconds.
     public private(set) var roundTrip: UInt16
     /// The transport's constant.
@@ -21,8 +24,8 @@ public struct LinkCost: Hashable, Sendable {
         isMeasured = measured != nil
     }
 
-    /// The cost as part of a metric: at least 1, so that metrics rise on every link, and never infinite.
-    public var metric: Metric { Metric(max(1, (Metric(min(roundTrip, .max - 1)) + Metric(base)).value)) }
+    /// The cost as part of a metric, never infinite.
+    public var metric: Metric { max(LinkCost.least, Metric(min(roundTrip, .max - 1)) + Metric(base)) }
 
     /// A sample of the estimate, in milliseconds. Without effect once the link layer measures.
     public mutating func sample(milliseconds: UInt64) {
