@@ -59,6 +59,9 @@ public struct MemoryIO: PacketIO, ~Copyable {
                 sender: SocketAddress(address: IPv6Address(high: 0, low: 0), port: 0)))
     }
 
+    /// References on buffers that packets in flight hold.
+    public var heldReferences: Int { pending.reduce(0) { $0 + $1.pieces.count } }
+
     /// Receives that wait.
     public var waiting: Int { input.count }
 

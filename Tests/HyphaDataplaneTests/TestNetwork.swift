@@ -5,14 +5,22 @@ import HyphaInterchange
 import HyphaPacket
 import HyphaSession
 import HyphaWire
+import Testing
 
 /// Nodes in memory and the wire between them. Time passes only when a test says so.
 final class TestNetwork {
     var random: Seed
     var now = Instant(nanoseconds: 1_000_000_000_000)
+    /// Goes with every failed check of a turn.
+    var comment: Comment?
+    /// What the wire makes of a train on its way from a node; nil for a wire that does nothing.
+    var tamper: ((TestNode, MemoryIO.SentTrain) -> [(bytes: [UInt8], segmentSize: Int)])?
     private(set) var nodes: [TestNode] = []
     /// Every train that crossed the wire, in order.
     private(set) var wire: [(from: TestNode, train: MemoryIO.SentTrain)] = []
+
+    /// False: `wire` stays empty.
+    var keepsWire = true
 
     init(seed: UInt64) { random = Seed(seed) }
 
@@ -120,14 +128,15 @@ final class TestNetwork {
 
     /// A turn of every node, then the wire.
     func step() {
-        for node in nodes { node.turn(now) }
+        for node in nodes { node.turn(now, comment) }
         for node in nodes {
             for train in node.sent {
-                wire.append((node, train))
+                if keepsWire { wire.append((node, train)) }
                 guard let target = nodes.first(where: { $0.endpoint == train.destination }) else { continue }
-                let isTrain = train.segmentSize < train.bytes.count
-                target.io.arrive(
-                    train.bytes, segmentSize: isTrain ? train.segmentSize : 0, from: node.endpoint)
+                for part in tamper?(node, train) ?? [(train.bytes, train.segmentSize)] {
+                    let isTrain = part.segmentSize < part.bytes.count
+                    target.io.arrive(part.bytes, segmentSize: isTrain ? part.segmentSize : 0, from: node.endpoint)
+                }
             }
             node.sent.removeAll()
         }
