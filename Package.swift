@@ -83,7 +83,7 @@ let package = Package(
             name: "HyphaControl",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity",
-                "HyphaInterchange",
+                "HyphaInterchange", "HyphaRouting",
             ],
             swiftSettings: common),
         // Level 5
@@ -95,7 +95,8 @@ let package = Package(
             name: "hypha",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
+                "HyphaIdentity", "HyphaRim", "HyphaRouting", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel",
+                "CSodium", "CToml",
             ],
             swiftSettings: common),
         .executableTarget(

@@ -137,6 +137,7 @@ struct HandshakeMachine: Sendable {
         let session = HeldSession(
             slot: handshake.slot, remoteIndex: answer.peerIndex, isInitiator: true, suite: answer.secrets.suite,
             lanes: answer.secrets.lanes, created: now, path: path, largestDatagram: answer.fields.largestDatagram,
+            bootID: answer.fields.bootID,
             initTime: InitTime(seconds: 0, count: 0), settled: now, isConfirmed: false)
         prepare(
             session, index: handshake.initiator.index, peerModes: answer.fields.sealModes, answer.secrets, environment)

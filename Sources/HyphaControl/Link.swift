@@ -9,7 +9,7 @@ struct Link: Sendable {
     let configured: Int?
     var machine: HandshakeMachine
     var dialer: Dialer?
-    /// Nothing leaves on it with only its header sealed.
+    /// How packets on it are sealed.
     let seal: SealPolicy
     /// Where packets to the neighbour go; kept while it is not connected.
     var endpoint: SocketAddress?
@@ -24,6 +24,8 @@ struct Link: Sendable {
     var isSilent = false
     /// When the worker said so last.
     var lastSilent = Instant.zero
+    /// The neighbour's run that sessions came from last.
+    var bootID: UInt64?
     /// As it was when others were told last.
     var wasConnected = false
     /// The neighbour's key was proved by a session here: it counts as known.

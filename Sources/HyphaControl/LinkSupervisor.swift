@@ -170,6 +170,7 @@ struct LinkSupervisor: Sendable {
 
     /// The neighbour was sent something and nothing came back for a second.
     mutating func silent(link id: UInt32, now: Instant, _ context: inout ControlContext) {
+        var becameSilent = false
         perform(id, now: now, &context) { link, environment, context in
             guard link.isConnected else { return [] }
             if let dialer = link.dialer {
@@ -179,12 +180,14 @@ struct LinkSupervisor: Sendable {
             if !link.isSilent {
                 context.log(
                     .warning, key: link.configured == nil ? "guest" : "peer-\(link.id)",
-                    "peer \(context.name(link)) does not answer for a second; asking it for a new session")
+                    "peer \(context.name(link)) does not answer; asking it for a new session")
+                becameSilent = true
             }
             link.isSilent = true
             link.lastSilent = now
             return link.machine.peerIsSilent(now: now, &environment, &context)
         }
+        if becameSilent { changes.append(.down(id)) }
     }
 
     mutating func sessionRetired(slot: UInt32) { environment.slots.retired(slot) }
@@ -281,6 +284,11 @@ struct LinkSupervisor: Sendable {
                 .info, key: link.configured == nil ? "guest" : "peer-\(link.id)",
                 "peer \(context.name(link)) answers again")
         }
+        if isCurrent {
+            let isAnotherRun = link.bootID.map { $0 != session.bootID } ?? false
+            if isAnotherRun || link.isSilent { changes.append(.up(link.id)) }
+            link.bootID = session.bootID
+        }
         link.isSilent = false
         link.dialer?.connected()
         if link.dialer != nil { link.nextProbe = now.advanced(byMilliseconds: Link.probeMilliseconds) }
@@ -329,6 +337,7 @@ struct LinkSupervisor: Sendable {
         guard link.isConnected != link.wasConnected else { return }
         link.wasConnected = link.isConnected
         context.isForwardingChanged = true
+        changes.append(link.isConnected ? .up(link.id) : .down(link.id))
         let place = link.endpoint.map { " at \($0)" } ?? ""
         // Guests come and go in numbers: their lines are limited together.
         context.log(
