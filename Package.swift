@@ -33,6 +33,7 @@ let package = Package(
     products: [
         .executable(name: "hypha", targets: ["hypha"]),
         .executable(name: "hypha-bench", targets: ["hypha-bench"]),
+        .executable(name: "hypha-sim", targets: ["hypha-sim"]),
     ],
     targets: [
         // Level 0
@@ -57,6 +58,7 @@ let package = Package(
             name: "HyphaSession",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CAEAD", "CSodium"],
             swiftSettings: common),
+        .target(name: "HyphaRouting", dependencies: ["HyphaBase", "HyphaWire"], swiftSettings: memorySafe),
         // Level 3
         .target(
             name: "HyphaInterchange",
@@ -84,7 +86,11 @@ let package = Package(
                 "HyphaInterchange",
             ],
             swiftSettings: common),
+        // Level 5
+        .target(
+            name: "HyphaSimulator", dependencies: ["HyphaBase", "HyphaWire", "HyphaRouting"], swiftSettings: memorySafe),
         // Level 6
+        .executableTarget(name: "hypha-sim", dependencies: ["HyphaSimulator"], swiftSettings: common),
         .executableTarget(
             name: "hypha",
             dependencies: [
@@ -111,6 +117,10 @@ let package = Package(
             dependencies: [
                 "HyphaSession", "HyphaPacket", "HyphaWire", "HyphaBase", "CAEAD", "CSodium", "CAllocHook",
             ],
+            swiftSettings: common),
+        .testTarget(
+            name: "HyphaRoutingTests",
+            dependencies: ["HyphaRouting", "HyphaSimulator", "HyphaIdentity", "HyphaWire", "HyphaBase"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaIdentityTests",

@@ -1,0 +1,10 @@
+import HyphaWire
+
+/// Something for one neighbour that waits for `poll`.
+enum Outgoing: Sendable {
+    case tlv(BabelTLV, NeighbourID)
+    /// The route to a prefix as it is when its turn comes: an answer never overtakes newer news.
+    case route(Prefix, NeighbourID)
+    /// The own prefixes.
+    case own(NeighbourID)
+}
