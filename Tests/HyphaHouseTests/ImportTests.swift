@@ -9,6 +9,7 @@ import Testing
         "HyphaPacket": ["HyphaBase"],
         "HyphaWire": ["HyphaBase"],
         "HyphaFIB": ["HyphaBase", "HyphaWire"],
+        "HyphaRouting": ["HyphaBase", "HyphaWire"],
         "HyphaSession": ["HyphaBase", "HyphaPacket", "HyphaWire", "CAEAD", "CSodium"],
         "HyphaInterchange": ["HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession"],
         "HyphaIdentity": ["HyphaBase", "HyphaWire", "HyphaSession", "CAEAD", "CSodium"],
@@ -19,6 +20,8 @@ import Testing
         "HyphaControl": [
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
         ],
+        "HyphaSimulator": ["HyphaBase", "HyphaWire", "HyphaRouting"],
+        "hypha-sim": ["HyphaSimulator", "Glibc"],
         "hypha": [
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "HyphaIdentity",
             "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
