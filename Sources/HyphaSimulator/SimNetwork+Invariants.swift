@@ -42,7 +42,9 @@ extension SimNetwork {
             for to in nodes.indices where to != from {
                 var node = from
                 var steps = 0
-                while node != to, steps <= nodes.count, let hop = nodes[node].forwarding[SimNode.prefix(of: to)]?.nextHops.first {
+                while node != to, steps <= nodes.count,
+                    let hop = nodes[node].forwarding[SimNode.prefix(of: to)]?.nextHops.first
+                {
                     node = links[Int(hop.value)].other(than: node)
                     steps += 1
                 }
