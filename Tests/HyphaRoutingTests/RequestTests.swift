@@ -280,3 +280,30 @@ func ownSeqnoRequestsAreRepeatedThenForgotten() {
     #expect(rig.router.sizes.seqnoRequests == 0)
     #expect(rig.sent(to: 2).seqnoRequests.isEmpty)
 }
+
+@Test
+func packetsOfANeighbourWithoutARouteRepairALostRetraction() {
+    var rig = RouterRig { $0.limits.openQueriesPerNeighbour = 3 }
+    rig.settle([1, 2])
+    let destination = RouterRig.address(RouterRig.id(5))
+    #expect(rig.router.query(destination, from: NeighbourID(1), now: rig.now) == .asked(RouterRig.prefix(5)))
+    let actions = rig.taken()
+    #expect(
+        actions.updates(to: 1) == [
+            .init(
+                prefix: RouterRig.prefix(5), routerID: rig.router.routerID, seqno: 10, metric: 65_535,
+                interval: 30_000)
+        ])
+    #expect(actions.contains(.send(.routeRequest(.init(prefix: RouterRig.prefix(5))), to: NeighbourID(2))))
+    // Once, until the query has ended; and for few prefixes at a time.
+    #expect(rig.router.query(destination, from: NeighbourID(1), now: rig.now) == .asked(RouterRig.prefix(5)))
+    #expect(rig.taken().isEmpty)
+    for number in 6...7 as ClosedRange<UInt16> {
+        let other = RouterRig.address(RouterRig.id(number))
+        #expect(rig.router.query(other, from: NeighbourID(1), now: rig.now) == .asked(RouterRig.prefix(number)))
+    }
+    #expect(rig.router.query(RouterRig.address(RouterRig.id(8)), from: NeighbourID(1), now: rig.now) == .refused)
+    _ = rig.taken()
+    rig.receive(RouterRig.update(5, metric: 10), from: 2)
+    #expect(rig.taken().updates(to: 1).map(\.metric).last == 30)
+}
