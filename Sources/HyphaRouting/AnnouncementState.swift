@@ -7,6 +7,8 @@ struct AnnouncementState: Sendable {
     /// Number of the router id, while `metric` is finite.
     var routerID: UInt32 = 0
     var sent = Instant.zero
+    /// When it was last taken back.
+    var lost = Instant.zero
     /// Some neighbours were told about a route of which the others were not told yet.
     var isToldToSome = false
     /// When the next announcement is due; the distant future when none is.

@@ -33,6 +33,8 @@ struct Neighbour: Sendable {
     var isDumpReady = false
     /// When the next dump starts by itself.
     var refreshDue: Instant = .distantFuture
+    /// Dumps of this session, up to 255.
+    var dumps: UInt8 = 0
     var wildcardAnswered: Instant?
 
     var budget: PeerBudget

@@ -5,6 +5,8 @@ enum Outgoing: Sendable {
     case tlv(BabelTLV, NeighbourID)
     /// The route to a prefix as it is when its turn comes: an answer never overtakes newer news.
     case route(Prefix, NeighbourID)
+    /// That there is no route to a prefix, or the route, if there is one after all.
+    case retraction(Prefix, NeighbourID)
     /// The own prefixes.
     case own(NeighbourID)
 }

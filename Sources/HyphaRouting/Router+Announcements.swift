@@ -84,6 +84,13 @@ extension Router {
                 for prefix in ownPrefixes { urgent.append(.send(.update(ownUpdate(prefix, to: id)), to: id)) }
             case .route(let prefix, let id):
                 if let number = table.number(of: prefix) { tell(number, to: id) }
+            case .retraction(let prefix, let id):
+                guard neighbours.contains(id) else { return true }
+                if let number = table.number(of: prefix), table[number].selected != RouteTable.none {
+                    tell(number, to: id)
+                } else {
+                    send(retraction(of: prefix), to: id)
+                }
             }
             return true
         }
@@ -92,6 +99,13 @@ extension Router {
             return true
         }
         return false
+    }
+
+    /// A retraction carries the router id of the node that retracts.
+    private func retraction(of prefix: Prefix) -> BabelTLV.Update {
+        BabelTLV.Update(
+            prefix: prefix, routerID: own.id, seqno: own.seqno.value, metric: Metric.infinite.value,
+            interval: configuration.stockInterval)
     }
 
     private func ownUpdate(_ prefix: Prefix, to id: NeighbourID) -> BabelTLV.Update {
@@ -133,9 +147,7 @@ extension Router {
 
     private mutating func startBroadcast(_ number: Int, _ metric: Metric, routerID: UInt32, isRepetition: Bool) {
         var metric = metric
-        var update = BabelTLV.Update(
-            prefix: table[number].prefix, routerID: own.id, seqno: own.seqno.value, metric: Metric.infinite.value,
-            interval: configuration.stockInterval)
+        var update = retraction(of: table[number].prefix)
         var except: NeighbourID?
         if !metric.isInfinite {
             let route = table[route: table[number].selected]
@@ -156,7 +168,8 @@ extension Router {
             table[number].announcement.repeats += 1
         } else {
             counters.count(metric.isInfinite ? .retractions : .announcements)
-            UpdateScheduler.noteSent(&table[number].announcement, now: clock)
+            UpdateScheduler.noteSent(
+                &table[number].announcement, isRetraction: metric.isInfinite, now: clock)
             table[number].announcement.repeats = 0
             table[number].announcement.isToldToSome = false
         }
@@ -190,6 +203,10 @@ extension Router {
 
     // MARK: Dumps
 
+    /// A new session's dumps follow each other sooner: nothing repairs what is missing from the first ones. In
+    /// milliseconds.
+    static let firstRefreshes: [UInt64] = [2_000, 8_000]
+
     /// Between dumps to hypha nodes, in milliseconds: longer for large tables, so that no more than 500 Updates a second
     /// are due on average.
     var refreshPeriod: UInt64 {
@@ -204,11 +221,16 @@ extension Router {
     /// Starts to send all routes to a neighbour, a few at a time.
     mutating func startDump(to id: NeighbourID) {
         counters.count(.dumps)
-        let next = clock.advanced(byMilliseconds: refreshPeriod)
+        let period = refreshPeriod
+        let time = clock
         enqueue(.own(id))
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpPosition = 0
-            if neighbour.kind == .hypha { neighbour.refreshDue = next }
+            guard neighbour.kind == .hypha else { return }
+            let first = Router.firstRefreshes
+            let wait = Int(neighbour.dumps) < first.count ? min(period, first[Int(neighbour.dumps)]) : period
+            neighbour.refreshDue = time.advanced(byMilliseconds: wait)
+            neighbour.dumps = neighbour.dumps == .max ? .max : neighbour.dumps + 1
         }
         continueDump(to: id)
     }

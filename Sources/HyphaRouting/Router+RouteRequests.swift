@@ -8,8 +8,13 @@ extension Router {
     /// Least time between full dumps on request to one neighbour, in milliseconds.
     static let wildcardSpacing: UInt64 = 60_000
 
-    /// This node has packets for `destination`. Asks the mesh for its /64 unless a route is there.
-    public mutating func query(_ destination: IPv6Address, now: Instant) -> QueryAnswer {
+    /// This node has packets for `destination`, or got one from a neighbour that believes so. Asks the mesh for its /64
+    /// unless a route is there.
+    ///
+    /// A neighbour is told that there is none: it may have missed that. Its queries are limited as its route requests are.
+    public mutating func query(
+        _ destination: IPv6Address, from ingress: NeighbourID? = nil, now: Instant
+    ) -> QueryAnswer {
         clock = max(clock, now)
         if ownPrefix.contains(destination) { return .local }
         if let number = table.longestMatch(destination), table[number].phase == .reachable {
@@ -18,10 +23,31 @@ extension Router {
         let prefix = Prefix(destination, length: UpdateFilter.shortestLength)
         guard UpdateFilter.isRoutable(prefix) else { return .notRoutable }
         if requests[prefix] != nil {
-            requests.update(prefix) { $0.isWanted = true }
+            if ingress == nil { requests.update(prefix) { $0.isWanted = true } }
             return .asked(prefix)
         }
-        return ask(prefix, generation: 0, ingress: nil, isWanted: true) ? .asked(prefix) : .refused
+        if let ingress {
+            guard admitsQuery(of: ingress) else { return .refused }
+            enqueue(.retraction(table.longestMatch(destination).map { table[$0].prefix } ?? prefix, ingress))
+        }
+        guard ask(prefix, generation: 0, ingress: ingress, isWanted: ingress == nil) else { return .refused }
+        if let ingress { _ = neighbours.update(ingress) { $0.openQueries += 1 } }
+        return .asked(prefix)
+    }
+
+    /// Whether one more query may be made for a neighbour.
+    private mutating func admitsQuery(of id: NeighbourID) -> Bool {
+        guard configuration.isTransit, !isStopping, let neighbour = neighbours[id] else { return false }
+        guard neighbour.openQueries < configuration.limits.openQueriesPerNeighbour || mutant == .unboundedTables else {
+            counters.count(.neighbourQueriesFull)
+            return false
+        }
+        let time = clock
+        if neighbour.isThrottled, neighbours.update(id, { $0.throttle.take(now: time) }) != true {
+            counters.count(.queriesThrottled)
+            return false
+        }
+        return true
     }
 
     /// Packets to `destination` use their route. Towards the end of its hold time the mesh is asked for it again.
@@ -68,14 +94,7 @@ extension Router {
         }
         guard requests[prefix] == nil else { return counters.count(.duplicateRequests) }
         guard request.generation < RouteRequests.generationLimit else { return counters.count(.generationExceeded) }
-        guard configuration.isTransit, !isStopping, let neighbour = neighbours[id] else { return }
-        guard neighbour.openQueries < configuration.limits.openQueriesPerNeighbour || mutant == .unboundedTables else {
-            return counters.count(.neighbourQueriesFull)
-        }
-        let time = clock
-        if neighbour.isThrottled, neighbours.update(id, { $0.throttle.take(now: time) }) != true {
-            return counters.count(.queriesThrottled)
-        }
+        guard admitsQuery(of: id) else { return }
         guard ask(prefix, generation: request.generation + 1, ingress: id, isWanted: false) else { return }
         counters.count(.requestsRelayed)
         _ = neighbours.update(id) { $0.openQueries += 1 }

@@ -2,10 +2,12 @@ import HyphaBase
 
 /// When the neighbours are told about a prefix.
 enum UpdateScheduler {
-    /// Least time between two announcements of one prefix, in milliseconds. It doubles with each one that follows closely,
-    /// up to the longest.
+    /// Least time between two announcements of one prefix, in milliseconds. It doubles with each loss that follows another
+    /// one closely, up to the longest.
     static let spacing: UInt64 = 100
     static let longestSpacing: UInt64 = 10_000
+    /// After so long without a loss the spacing is half of what it was, in milliseconds.
+    static let calm: UInt64 = 5_000
     /// Least time between announcements of which only the metric or the router id differs, in milliseconds.
     static let changeSpacing: UInt64 = 10_000
     /// When an announcement is repeated on links that may lose it: after the last one, in milliseconds. Retractions have
@@ -43,17 +45,16 @@ enum UpdateScheduler {
 
     /// 0.1 s, doubled for every flap.
     static func spacing(afterFlaps flaps: UInt8) -> UInt64 {
-        min(longestSpacing, spacing << UInt64(min(flaps, 10)))
+        min(longestSpacing, spacing << UInt64(min(flaps, 7)))
     }
 
-    /// Counts an announcement that is sent now.
-    static func noteSent(_ state: inout AnnouncementState, now: Instant) {
-        let isFirst = state.sent == .zero
-        let quiet = spacing(afterFlaps: state.flaps) + changeSpacing
-        if !isFirst, now.milliseconds(since: state.sent) < quiet {
-            state.flaps = min(state.flaps + 1, 10)
-        } else {
-            state.flaps = 0
+    /// Counts an announcement that is sent now. A loss doubles the spacing; every quiet `calm` halves it again.
+    static func noteSent(_ state: inout AnnouncementState, isRetraction: Bool, now: Instant) {
+        if isRetraction {
+            let halvings = UInt8(clamping: now.milliseconds(since: state.lost) / calm)
+            let flaps = state.flaps > halvings ? state.flaps - halvings : 0
+            state.flaps = state.lost == .zero ? 0 : min(flaps + 1, 7)
+            state.lost = now
         }
         state.sent = now
         state.due = .distantFuture

@@ -13,14 +13,14 @@ public struct Scenario: Sendable {
     /// How long things go wrong, and how long the mesh then has to recover, in milliseconds.
     public var faultTime: UInt64 = 40_000
     public var settleTime: UInt64 = 30_000
+    /// Whether every node then asks for every other, 17 s before the end: meshes of streams know nobody until they ask.
+    public var asksInTheEnd = true
     /// Faults in that time.
     public var faultCount = 16
     public var announcesHostRoutes = false
     /// Check every router's tables after every so many events; 0 never.
     public var auditEvery = 0
     package var mutant: RouterMutant?
-    /// A neighbour of node 0 that announces so many invented prefixes.
-    public var inventedPrefixes = 0
     /// Limits of the nodes' tables.
     public var limits = RouterLimits()
 

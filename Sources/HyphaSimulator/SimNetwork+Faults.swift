@@ -16,8 +16,9 @@ extension SimNetwork {
             }
         }
         schedule(.repair, after: end)
-        // On-demand meshes know nobody until they ask.
-        schedule(.askAll, after: end + scenario.settleTime - 17_000)
+        if scenario.asksInTheEnd {
+            schedule(.askAll, after: end + max(scenario.settleTime, 17_000) - 17_000)
+        }
         schedule(.check, after: end + scenario.settleTime)
     }
 

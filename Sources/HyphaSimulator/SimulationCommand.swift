@@ -4,12 +4,16 @@ import HyphaRouting
 public enum SimulationCommand {
     static let usage = """
         usage: hypha-sim [--nodes N] [--seeds N] [--first SEED] [--faults LIST] [--topology NAME] [--links KIND]
+                         [--count N] [--settle MS] [--mutant NAME]
           --nodes N        nodes in the mesh (20)
           --seeds N        runs (100)
           --first SEED     seed of the first run (1)
           --faults LIST    none, all, or of loss,cuts,partitions,restarts,lost-state,costs (all)
           --topology NAME  line, ring, star, random, all (random)
           --links KIND     hypha, stock, mixed (hypha)
+          --count N        faults in a run (16)
+          --settle MS      time to recover; below 17000 nobody is asked for (30000)
+          --mutant NAME    a rule to break: frozenAlternates, noFlush, mixedRouterIDs
         """
 
     /// Runs with these arguments; the exit status: 0 when every run was good, 1 when not, 2 for a usage error.
@@ -20,6 +24,9 @@ public enum SimulationCommand {
         var faults = Faults.all
         var topologies = [Topology.random]
         var links = "hypha"
+        var count = 16
+        var settle: UInt64 = 30_000
+        var mutant: RouterMutant?
         var index = 0
         while index < arguments.count {
             guard index + 1 < arguments.count else { return refuse(arguments[index]) }
@@ -50,6 +57,15 @@ public enum SimulationCommand {
             case "--links":
                 guard ["hypha", "stock", "mixed"].contains(value) else { return refuse(value) }
                 links = value
+            case "--count":
+                guard let number = Int(value), number >= 0 else { return refuse(value) }
+                count = number
+            case "--settle":
+                guard let number = UInt64(value), number <= 3_600_000 else { return refuse(value) }
+                settle = number
+            case "--mutant":
+                guard let known = RouterMutant(rawValue: value) else { return refuse(value) }
+                mutant = known
             default: return refuse(arguments[index])
             }
             index += 2
@@ -64,6 +80,10 @@ public enum SimulationCommand {
                 seed: first &+ UInt64(run))
             scenario.kind = links == "stock" ? .stock : .hypha
             scenario.mixesKinds = links == "mixed"
+            scenario.faultCount = count
+            scenario.settleTime = settle
+            scenario.asksInTheEnd = settle >= 17_000
+            scenario.mutant = mutant
             let outcome = SimNetwork.run(scenario)
             events += outcome.events
             messages += outcome.messages
