@@ -67,6 +67,8 @@ let package = Package(
             swiftSettings: common),
         // Level 4
         .target(
+            name: "HyphaStreams", dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire"], swiftSettings: common),
+        .target(
             name: "HyphaRim",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CKernel", "CUring"],
             swiftSettings: common),
@@ -79,7 +81,8 @@ let package = Package(
         .target(
             name: "HyphaControl",
             dependencies: [
-                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity",
+                "HyphaInterchange",
             ],
             swiftSettings: common),
         // Level 6
@@ -131,6 +134,12 @@ let package = Package(
         .testTarget(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel"],
+            swiftSettings: common),
+        // A stock node at the other end of a byte stream, for the tests.
+        .target(name: "StockModel", path: "Tests/StockModel", swiftSettings: common),
+        .testTarget(
+            name: "HyphaStreamsTests",
+            dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
