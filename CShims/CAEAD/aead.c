@@ -192,6 +192,7 @@ typedef struct known_answer {
     const char *text;
     uint32_t length;
     uint8_t tag[CAEAD_TAG];  // covers the ciphertext, which therefore needs no copy here
+    uint32_t nonce_head;
 } known_answer;
 
 #define BYTES(string) string, sizeof(string) - 1
@@ -229,6 +230,27 @@ static const known_answer answers[] = {
      BYTES(RFC_AD),
      BYTES(RFC_TEXT),
      {0x8a, 0x65, 0x74, 0xb6, 0x47, 0xb0, 0xbe, 0x9e, 0xa1, 0xfa, 0x82, 0x6d, 0x13, 0x31, 0x95, 0xa5}},
+    // RFC 8439 section 2.8.2: a nonce whose first four bytes are not zero.
+    {CAEAD_SUITE_CHACHA20_POLY1305,
+     {0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f,
+      0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f},
+     0x4746454443424140,
+     BYTES("\x50\x51\x52\x53\xc0\xc1\xc2\xc3\xc4\xc5\xc6\xc7"),
+     BYTES("Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen "
+           "would be it."),
+     {0x1a, 0xe1, 0x0b, 0x59, 0x4f, 0x09, 0xe2, 0x6a, 0x7e, 0x90, 0x2e, 0xcb, 0xd0, 0x60, 0x06, 0x91},
+     0x00000007},
+    // McGrew and Viega, test case 16: the same.
+    {CAEAD_SUITE_AES_256_GCM,
+     {0xfe, 0xff, 0xe9, 0x92, 0x86, 0x65, 0x73, 0x1c, 0x6d, 0x6a, 0x8f, 0x94, 0x67, 0x30, 0x83, 0x08,
+      0xfe, 0xff, 0xe9, 0x92, 0x86, 0x65, 0x73, 0x1c, 0x6d, 0x6a, 0x8f, 0x94, 0x67, 0x30, 0x83, 0x08},
+     0x88f8cadeaddbcefa,
+     BYTES("\xfe\xed\xfa\xce\xde\xad\xbe\xef\xfe\xed\xfa\xce\xde\xad\xbe\xef\xab\xad\xda\xd2"),
+     BYTES("\xd9\x31\x32\x25\xf8\x84\x06\xe5\xa5\x59\x09\xc5\xaf\xf5\x26\x9a\x86\xa7\xa9\x53"
+           "\x15\x34\xf7\xda\x2e\x4c\x30\x3d\x8a\x31\x8a\x72\x1c\x3c\x0c\x95\x95\x68\x09\x53"
+           "\x2f\xcf\x0e\x24\x49\xa6\xb5\x25\xb1\x6a\xed\xf5\xaa\x0d\xe6\x57\xba\x63\x7b\x39"),
+     {0x76, 0xfc, 0x6e, 0xce, 0x0f, 0x4e, 0x17, 0x68, 0xcd, 0xdf, 0x88, 0x53, 0xbb, 0x2d, 0x55, 0x1b},
+     0xbebafeca},
 };
 
 enum { LONGEST_ANSWER = 320 };
@@ -246,6 +268,7 @@ static int holds(caead_context *context, int provider, const known_answer *answe
     job.ad_length = answer->ad_length;
     job.length = answer->length;
     job.counter = answer->counter;
+    job.nonce_head = answer->nonce_head;
     caead_seal(context, &job, 1);
     int good = job.ok && memcmp(tag, answer->tag, CAEAD_TAG) == 0;
     caead_open(context, &job, 1);

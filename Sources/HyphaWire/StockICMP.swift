@@ -29,6 +29,14 @@ public enum StockICMP {
         public var parameter: UInt32
         /// Bytes of the quoted payload, which stands `headerSize` bytes into the content; 0 for none.
         public var quoteLength: Int
+
+        public init(target: IPv6Address, type: UInt8, code: UInt8, parameter: UInt32, quoteLength: Int) {
+            self.target = target
+            self.type = type
+            self.code = code
+            self.parameter = parameter
+            self.quoteLength = quoteLength
+        }
     }
 
     /// Reads content of `length` bytes; nil when it has a wrong size or is no ICMPv6 error (RFC 4443 gives errors the types
