@@ -1,4 +1,5 @@
 import CAEAD
+import CAllocHook
 import HyphaBase
 import HyphaSession
 import HyphaWire
@@ -224,4 +225,50 @@ import Testing
         if case .packet(let offset, let count) = body { #expect(offset + count == 64 + report.quoteLength - 28) }
     }
     #expect(packets > 500)
+}
+
+/// A packet sealed, opened, checked for a duplicate and unwrapped, as workers do it.
+@Test(.enabled(if: chy_alloc_hook_active() != 0)) func stockBodiesAllocateNothing() throws {
+    let bench = try StockBench(key: [UInt8](repeating: 9, count: 32))
+    let keys = StockKeys(capacity: 64, hashKey: 1)
+    let duplicates = StockDuplicates(capacity: 4, key: 2)
+    defer {
+        keys.deallocate()
+        duplicates.deallocate()
+    }
+    let address = IPv6Address(high: 0x0400_0000_0000_0001, low: 1)
+    let secret = [UInt8](repeating: 9, count: 32)
+    _ = keys.insert(address, secret: secret, bench.context)
+    var source = StockNonceSource()
+    source.renew(prefix: 4)
+    var good = 0
+    func round() {
+        guard let slot = keys.find(address), let nonce = source.next() else { return }
+        bench.memory.initializeMemory(as: UInt8.self, repeating: 0, count: 1_404)
+        bench.memory.storeBytes(of: 0x60, toByteOffset: 4, as: UInt8.self)
+        bench.memory.storeBytes(of: UInt16(1_360).bigEndian, toByteOffset: 8, as: UInt16.self)
+        address.store(to: bench.memory + 12)
+        address.store(to: bench.memory + 28)
+        StockFlow.describeSeal(
+            bench.job, payload: bench.memory, contentLength: 1_400, kind: .ipv6, mark: nil, nonce: nonce,
+            key: keys.key(slot))
+        caead_seal(bench.context, bench.job, 1)
+        let why = StockFlow.describeOpen(
+            bench.job, payload: bench.memory, length: 1_432, key: keys.key(slot), own: bench.prefixes)
+        guard why == nil else { return }
+        caead_open(bench.context, bench.job, 1)
+        let seen = StockFlow.nonce(bench.memory, length: 1_432)
+        guard bench.job.pointee.ok == 1,
+            duplicates.admit(seen, owner: slot, place: &keys.peer(slot).pointee.duplicates)
+        else { return }
+        let body = StockFlow.unwrap(
+            bench.memory, length: 1_432, source: address, destination: address, hopLimit: 61
+        ).body
+        if case .packet(offset: 4, length: 1_400) = body { good += 1 }
+    }
+    for _ in 0..<100 { round() }
+    let before = chy_alloc_hook_count()
+    for _ in 0..<5_000 { round() }
+    #expect(chy_alloc_hook_count() == before)
+    #expect(good == 5_100)
 }
