@@ -4,37 +4,44 @@ public import HyphaPacket
 /// half-received ones must leave enough for packets on their way. A handle: copies share the counts; single-threaded.
 public struct StreamMemory {
     public let pool: PacketPool
-    /// Slots that connections may hold together.
-    public let slotLimit: Int
-    /// Slabs that hold half-received long frames together.
-    public let slabLimit: Int
-    /// [0] slots held, [1] slabs held.
+    /// Slots that waiting frames of all connections may hold.
+    public let queueSlots: Int
+    /// Slots that half-received frames may hold: a budget of its own, so that peers that read slowly cost nobody the frames
+    /// that others send. One per connection is enough.
+    public let assemblySlots: Int
+    /// Slabs that half-received long frames may hold.
+    public let assemblySlabs: Int
+    /// [0] slots of waiting frames, [1] slots and [2] slabs of half-received ones.
     private let held: UnsafeMutablePointer<Int>
 
     /// Most bytes of a frame that is assembled in a slot: headroom for headers that grow stays in front, room for tags
     /// behind.
     static let slotCapacity = PacketPool.slotSize - PacketPool.slabHeadroom - 64
 
-    public init(pool: PacketPool, slotLimit: Int, slabLimit: Int) {
+    public init(pool: PacketPool, queueSlots: Int, assemblySlots: Int, assemblySlabs: Int) {
         self.pool = pool
-        self.slotLimit = slotLimit
-        self.slabLimit = slabLimit
-        held = .allocate(capacity: 2)
-        held.initialize(repeating: 0, count: 2)
+        self.queueSlots = queueSlots
+        self.assemblySlots = assemblySlots
+        self.assemblySlabs = assemblySlabs
+        held = .allocate(capacity: 3)
+        held.initialize(repeating: 0, count: 3)
     }
 
     public func deallocate() { held.deallocate() }
 
-    public var slotsHeld: Int { held[0] }
-    public var slabsHeld: Int { held[1] }
+    /// Slots held, by waiting and by half-received frames.
+    public var slotsHeld: Int { held[0] &+ held[1] }
+    public var slabsHeld: Int { held[2] }
+
+    // MARK: waiting frames
 
     /// Whether `count` more slots can be had.
     @inline(__always)
-    func hasSlots(_ count: Int) -> Bool { held[0] &+ count <= slotLimit && pool.freeSlotCount >= count }
+    func hasSlots(_ count: Int) -> Bool { held[0] &+ count <= queueSlots && pool.freeSlotCount >= count }
 
     @inline(__always)
     func takeSlot() -> UInt32? {
-        guard held[0] < slotLimit, let slot = pool.takeSlot() else { return nil }
+        guard held[0] < queueSlots, let slot = pool.takeSlot() else { return nil }
         held[0] &+= 1
         return slot
     }
@@ -45,18 +52,20 @@ public struct StreamMemory {
         pool.release(slot)
     }
 
+    // MARK: half-received frames
+
     /// A buffer to assemble a frame of `length` bytes in; nil when there is none.
     func takeAssembly(length: Int) -> UInt32? {
-        if length <= StreamMemory.slotCapacity { return takeSlot() }
-        guard held[1] < slabLimit, let slab = pool.takeSlab() else { return nil }
-        held[1] &+= 1
-        return slab
+        let isSlot = length <= StreamMemory.slotCapacity
+        guard isSlot ? held[1] < assemblySlots : held[2] < assemblySlabs,
+            let buffer = isSlot ? pool.takeSlot() : pool.takeSlab()
+        else { return nil }
+        held[isSlot ? 1 : 2] &+= 1
+        return buffer
     }
 
     /// The buffer leaves with a whole frame: its reference is the frame's now.
-    func handOver(_ buffer: UInt32) {
-        if Int(buffer) < pool.slabCount { held[1] &-= 1 } else { held[0] &-= 1 }
-    }
+    func handOver(_ buffer: UInt32) { held[Int(buffer) < pool.slabCount ? 2 : 1] &-= 1 }
 
     func releaseAssembly(_ buffer: UInt32) {
         handOver(buffer)

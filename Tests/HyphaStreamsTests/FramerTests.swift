@@ -142,7 +142,7 @@ private func mixedStream(_ seed: inout Seed, frames: Int) throws -> (stream: [UI
 }
 
 @Test func withoutABufferTheFrameIsPassedOver() throws {
-    let rig = Rig(slots: 1, slotLimit: 0, slabLimit: 0)
+    let rig = Rig(slots: 1, assemblySlots: 0, assemblySlabs: 0)
     let frame = try Make.data(500)
     let hello = try Make.hello(9)
     #expect(try rig.receive(Array(frame[..<100])).frames.isEmpty)

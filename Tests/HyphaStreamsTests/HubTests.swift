@@ -15,8 +15,8 @@ private final class HubRig {
     let rig: Rig
     let pieces: UnsafeMutableBufferPointer<Train.Piece>
 
-    init(slots: Int = 128, slotLimit: Int? = nil, capacity: Int = 8, limits: StreamLimits = StreamLimits()) {
-        rig = Rig(slabs: 4, slots: slots, slotLimit: slotLimit)
+    init(slots: Int = 128, queueSlots: Int? = nil, capacity: Int = 8, limits: StreamLimits = StreamLimits()) {
+        rig = Rig(slabs: 4, slots: slots, queueSlots: queueSlots)
         hub = StreamHub(memory: rig.memory, limits: limits, capacity: capacity, flowKey: 99)
         pieces = .allocate(capacity: 64)
         pieces.initialize(repeating: Train.Piece(buffer: 0, offset: 0, length: 0))
@@ -147,7 +147,7 @@ private func expectLaw(_ counters: StreamCounters, _ waiting: (data: Int, contro
 
 @Test func aSlowReaderCostsOnlyItself() throws {
     // Memory for far less than the two slow readers may hold by their own limits.
-    let rig = HubRig(slots: 200, slotLimit: 150)
+    let rig = HubRig(slots: 200, queueSlots: 150)
     let slow = try rig.open()
     let slower = try rig.open()
     let quick = try rig.open()
@@ -161,6 +161,12 @@ private func expectLaw(_ counters: StreamCounters, _ waiting: (data: Int, contro
     }
     #expect(rig.counters(quick)?.dataWritten == 2_000 && rig.counters(quick)?.dataDisplaced == 0)
     expectLaw(rig.totals, rig.waiting)
+    // What others send in pieces still arrives.
+    let whole = try Make.data(1_000)
+    for _ in 0..<50 {
+        #expect(try rig.receive(quick, Array(whole[..<500]), now: ms(2_500)).isEmpty)
+        #expect(try rig.receive(quick, Array(whole[500...]), now: ms(2_500)).map(\.bytes) == [whole])
+    }
     let control = try Make.hello(1)
     #expect(rig.sendControl(control, to: slow, now: ms(3_000)).fate == .queued)
     #expect(rig.drain(slow, atMost: 16, now: ms(3_000)) == control)

@@ -10,9 +10,10 @@ final class Rig {
     let memory: StreamMemory
     var framer = StreamFramer()
 
-    init(slabs: Int = 4, slots: Int = 64, slotLimit: Int? = nil, slabLimit: Int = 2) {
+    init(slabs: Int = 4, slots: Int = 64, queueSlots: Int? = nil, assemblySlots: Int = 8, assemblySlabs: Int = 2) {
         pool = PacketPool(slabs: slabs, slots: slots)
-        memory = StreamMemory(pool: pool, slotLimit: slotLimit ?? slots, slabLimit: slabLimit)
+        memory = StreamMemory(
+            pool: pool, queueSlots: queueSlots ?? slots, assemblySlots: assemblySlots, assemblySlabs: assemblySlabs)
     }
 
     deinit {
