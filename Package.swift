@@ -70,6 +70,8 @@ let package = Package(
             swiftSettings: common),
         // Level 4
         .target(
+            name: "HyphaStreams", dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire"], swiftSettings: common),
+        .target(
             name: "HyphaRim",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CKernel", "CUring"],
             swiftSettings: common),
@@ -144,6 +146,12 @@ let package = Package(
         .testTarget(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel", "CAllocHook"],
+            swiftSettings: common),
+        // A stock node at the other end of a byte stream, for the tests.
+        .target(name: "StockModel", path: "Tests/StockModel", swiftSettings: common),
+        .testTarget(
+            name: "HyphaStreamsTests",
+            dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
