@@ -36,9 +36,14 @@ extension Worker {
         rejections.own.removeAll()
     }
 
-    /// A frame in a slot, `length` bytes of it for `fill` between link header and link tag. Nil when no slot is free.
+    /// A frame in a slot, `length` bytes of it to be filled between link header and link tag. Nil when no slot is free,
+    /// which counts as a packet dropped.
     mutating func makeFrame(_ length: Int) -> (frame: Descriptor, bytes: UnsafeMutableRawPointer)? {
-        guard !rejections.own.isFull, let slot = pool.takeSlot() else { return nil }
+        guard !rejections.own.isFull, let slot = pool.takeSlot() else {
+            counters.add(.injected)
+            counters.drop(.noBuffer)
+            return nil
+        }
         let frame = Descriptor(
             buffer: slot, offset: UInt32(Rejections.frameOffset),
             length: UInt32(LinkHeader.size + length + LinkHeader.tagSize), mode: .full)

@@ -20,6 +20,7 @@ final class TestNode {
         var parked = 32
         /// The overlay address; nil for one made from the node's number.
         var address: IPv6Address?
+        var maxLinks = 16
         /// Session blocks of each table.
         var sessions = 16
     }
@@ -88,7 +89,7 @@ final class TestNode {
         io = MemoryIO(pool: pool, counters: counters, hasTun: options.hasTun)
         worker = Worker(
             WorkerConfiguration(
-                ownAddress: address, entryMode: options.entryMode, maxLinks: 16, maxPeers: 16,
+                ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks, maxPeers: 16,
                 parkedPackets: options.parked, aead: aead),
             port: port, pool: pool, counters: counters)
     }
