@@ -32,8 +32,9 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
         public var tunBuffers = 8
         /// Likewise for all TCP connections together: a connection holds one only while its bytes are being taken.
         public var streamBuffers = 16
-        /// TCP connections at most; what comes in above is reset. Memory for one is touched when it is first needed.
-        public var maxConnections = 4_096
+        /// TCP connections at most, 0 for none; what comes in above is reset. 4,096 suits: memory for one is touched when
+        /// it is first needed.
+        public var maxConnections = 0
         /// Milliseconds until a dial is given up.
         public var connectMilliseconds: UInt64 = 5_000
         /// Sends under way at most.

@@ -133,10 +133,10 @@ struct WorkerRing: ~Copyable {
         self.receiveShape = receiveShape
         wakeCount = .allocate(capacity: 1)
         wakeCount.initialize(to: 0)
+        reserve = min(8, options.pool.slabCount / 8)
         udpGroup = groups.udp
         tunGroup = groups.tun
         streamGroup = groups.stream
-        reserve = min(8, options.pool.slabCount / 8)
         slots = SendSlots(capacity: max(1, options.sendSlots))
         connections = ConnectionTable(capacity: options.maxConnections)
         times = .allocate(capacity: 2)
@@ -146,6 +146,21 @@ struct WorkerRing: ~Copyable {
         times[1].tv_nsec = 100_000_000
         segmentLimit = Int32(clamping: max(1, min(options.offload.segmentLimit, Train.maxPackets)))
         readsMultishot = options.offload.multishotRead.isOn
+        shareSlabs()
+    }
+
+    /// What one kind of receive is lent and does not use is lost to the others: when all may not have what they ask for,
+    /// each gets its part.
+    private mutating func shareSlabs() {
+        if sourceCount == 0 { udpGroup.limit = 0 }
+        if tun.descriptor < 0 { tunGroup.limit = 0 }
+        if connections.capacity == 0 { streamGroup.limit = 0 }
+        let asked = udpGroup.limit + tunGroup.limit + streamGroup.limit
+        let usable = pool.slabCount - reserve
+        guard connections.capacity > 0, asked > usable else { return }
+        udpGroup.limit = (udpGroup.limit * usable + asked - 1) / asked
+        tunGroup.limit = (tunGroup.limit * usable + asked - 1) / asked
+        streamGroup.limit = streamGroup.limit * usable / asked
     }
 
     deinit {
