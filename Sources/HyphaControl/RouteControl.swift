@@ -9,7 +9,7 @@ import HyphaWire
 /// says, and what it chooses goes into the forwarding table.
 ///
 /// The number of a neighbour is the id of its link. A TLV of the route control travels as control entry 0x80 + its type
-/// (docs/protocol.md, "Control messages").
+/// (docs/protocol.md, "Link control").
 struct RouteControl: Sendable {
     static let firstType: UInt8 = 0x84
     static let lastType: UInt8 = 0x8A
