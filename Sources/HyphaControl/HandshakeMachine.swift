@@ -54,6 +54,14 @@ struct HandshakeMachine: Sendable {
         return send(now: now, &environment, &context)
     }
 
+    /// There is a sign that the peer can be reached now: an open handshake does not wait for its next turn, but keeps the
+    /// shortest pause.
+    mutating func hasten(now: Instant) {
+        guard let handshake = open else { return }
+        let soonest = handshake.sent.advanced(byMilliseconds: RetrySchedule.shortestMilliseconds)
+        open?.nextTry = min(handshake.nextTry, max(now, soonest))
+    }
+
     /// Ends an open handshake without a word.
     mutating func abandon(_ environment: inout HandshakeEnvironment) {
         guard let handshake = open else { return }
