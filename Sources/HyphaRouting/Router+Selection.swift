@@ -10,6 +10,8 @@ extension Router {
         table[number].selected = new
         if new != RouteTable.none {
             if new != old { counters.count(.selections) }
+            let isOtherID = table[route: new].routerID != table[number].installed.routerID
+            if new != old || isOtherID { poisonNextHop(number) }
             table[number].phase = .reachable
         } else if table[number].phase == .reachable {
             counters.count(.routesLost)
