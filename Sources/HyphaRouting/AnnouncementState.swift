@@ -11,6 +11,8 @@ struct AnnouncementState: Sendable {
     var lost = Instant.zero
     /// Some neighbours were told about a route of which the others were not told yet.
     var isToldToSome = false
+    /// The next hop must not act on what it heard before.
+    var poisonsNextHop = false
     /// When the next announcement is due; the distant future when none is.
     var due = Instant.distantFuture
     /// When what was said is repeated to neighbours on links that may lose it.

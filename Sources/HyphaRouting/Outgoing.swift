@@ -7,6 +7,8 @@ enum Outgoing: Sendable {
     case route(Prefix, NeighbourID)
     /// That there is no route to a prefix, or the route, if there is one after all.
     case retraction(Prefix, NeighbourID)
+    /// To the next hop of a prefix: whatever it heard of us about the prefix holds no more.
+    case poison(Prefix, NeighbourID)
     /// The own prefixes.
     case own(NeighbourID)
 }

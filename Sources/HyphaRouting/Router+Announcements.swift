@@ -84,6 +84,11 @@ extension Router {
                 for prefix in ownPrefixes { urgent.append(.send(.update(ownUpdate(prefix, to: id)), to: id)) }
             case .route(let prefix, let id):
                 if let number = table.number(of: prefix) { tell(number, to: id) }
+            case .poison(let prefix, let id):
+                guard let number = table.number(of: prefix), table[number].selected != RouteTable.none,
+                    table[route: table[number].selected].neighbour == id, neighbours.contains(id)
+                else { return true }
+                send(retraction(of: prefix), to: id)
             case .retraction(let prefix, let id):
                 guard neighbours.contains(id) else { return true }
                 if let number = table.number(of: prefix), table[number].selected != RouteTable.none {
@@ -118,6 +123,21 @@ extension Router {
         var update = update
         update.interval = interval(for: id)
         held = .send(.update(update), to: id)
+    }
+
+    /// The selected route has another router id than what was announced. Its next hop may hold that announcement and use
+    /// it: between two router ids feasibility does not exclude that. It is told at once that it holds no more.
+    mutating func poisonNextHop(_ number: Int) {
+        let destination = table[number]
+        guard configuration.isTransit, destination.selected != RouteTable.none,
+            !destination.announcement.metric.isInfinite || destination.announcement.isToldToSome
+        else { return }
+        let route = table[route: destination.selected]
+        guard destination.announcement.metric.isInfinite || route.routerID != destination.announcement.routerID else {
+            return
+        }
+        table[number].announcement.poisonsNextHop = true
+        enqueue(.poison(destination.prefix, route.neighbour))
     }
 
     /// A prefix to all neighbours, as it is now.
@@ -177,6 +197,10 @@ extension Router {
         table[number].announcement.routerID = routerID
         table[number].announcement.repeatDue = UpdateScheduler.repeatDue(
             done: table[number].announcement.repeats, isRetraction: metric.isInfinite, now: clock)
+        if let except, table[number].announcement.poisonsNextHop {
+            enqueue(.poison(table[number].prefix, except))
+        }
+        if table[number].announcement.repeatDue == .distantFuture { table[number].announcement.poisonsNextHop = false }
         broadcast = Broadcast(update: update, except: except, isRepetition: isRepetition)
         // The feasibility distance may have fallen: forwarding hears of it before anybody else can act on it.
         install(number)

@@ -10,6 +10,8 @@ extension Router {
         table[number].selected = new
         if new != RouteTable.none {
             if new != old { counters.count(.selections) }
+            let isOtherID = table[route: new].routerID != table[number].installed.routerID
+            if new != old || isOtherID { poisonNextHop(number) }
             table[number].phase = .reachable
         } else if table[number].phase == .reachable {
             counters.count(.routesLost)
@@ -22,29 +24,32 @@ extension Router {
         schedule(number)
     }
 
-    /// The number of the route to use, `RouteTable.none` when none may be used.
+    /// The number of the route to use, `RouteTable.none` when none may be used. Neighbours that are silent at the moment
+    /// and seqnos that may be forged are chosen only where there is nothing else.
     private func choose(_ number: Int) -> UInt32 {
         var routes: [UInt32] = []
         var candidates: [RouteSelection.Candidate] = []
-        var current: Int?
-        var suspects: [UInt32] = []
+        var reserves: [UInt32] = []
+        var reserveCandidates: [RouteSelection.Candidate] = []
+        let selected = table[number].selected
         var route = table[number].firstRoute
         while route != RouteTable.none {
-            let candidate = table[route: route]
-            if let neighbour = neighbours[candidate.neighbour], isFeasible(route) {
-                let isCurrent = route == table[number].selected
-                if neighbour.isSuspect, !isCurrent {
-                    suspects.append(route)
+            let value = table[route: route]
+            if let neighbour = neighbours[value.neighbour], isFeasible(route) {
+                let candidate = RouteSelection.Candidate(metric: value.metric, linkCost: neighbour.metric)
+                if isWithheld(route) || neighbour.isSuspect && route != selected {
+                    reserves.append(route)
+                    reserveCandidates.append(candidate)
                 } else {
-                    if isCurrent { current = routes.count }
                     routes.append(route)
-                    candidates.append(.init(metric: candidate.metric, linkCost: neighbour.metric))
+                    candidates.append(candidate)
                 }
             }
-            route = candidate.next
+            route = value.next
         }
-        if routes.isEmpty { return suspects.first ?? RouteTable.none }
-        let best = RouteSelection.best(of: candidates, current: current, hysteresis: configuration.hysteresis)
+        if routes.isEmpty { (routes, candidates) = (reserves, reserveCandidates) }
+        let best = RouteSelection.best(
+            of: candidates, current: routes.firstIndex(of: selected), hysteresis: configuration.hysteresis)
         return best.map { routes[$0] } ?? RouteTable.none
     }
 
@@ -108,7 +113,8 @@ extension Router {
             let installed = table[number].installed.nextHops
             return isSameOrigin
                 && (isFeasible(route) || installed.contains { $0.neighbour == candidate.neighbour })
-        default: return isSameOrigin && isFeasible(route)
+        default:
+            return isSameOrigin && isFeasible(route) && (!isWithheld(route) || isWithheld(selected))
         }
     }
 

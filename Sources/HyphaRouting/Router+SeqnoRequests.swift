@@ -100,22 +100,24 @@ extension Router {
         forward(message, of: number, from: id)
     }
 
-    /// Passes a request on to one neighbour that is nearer to the origin.
+    /// Passes a request on to one neighbour: the next hop, so that the answer renews what is in use; else one that is nearer
+    /// to the origin; else any that announces the prefix.
     private mutating func forward(_ message: BabelTLV.SeqnoRequest, of number: Int, from id: NeighbourID) {
         let key = SeqnoRequests.Key(prefix: message.prefix, routerID: message.routerID)
         guard var request = opened(key, Seqno(message.seqno), hopCount: message.hopCount - 1) else { return }
         _ = request.addRequester(id)
-        var candidates: [(isInfeasible: Bool, cost: Metric, neighbour: NeighbourID)] = []
+        var candidates: [(rank: Int, cost: Metric, neighbour: NeighbourID)] = []
         var route = table[number].firstRoute
         while route != RouteTable.none {
             let candidate = table[route: route]
             if candidate.neighbour != id, let neighbour = neighbours[candidate.neighbour] {
-                candidates.append((!isFeasible(route), candidate.metric + neighbour.metric, candidate.neighbour))
+                let rank = route == table[number].selected ? 0 : isFeasible(route) ? 1 : 2
+                candidates.append((rank, candidate.metric + neighbour.metric, candidate.neighbour))
             }
             route = candidate.next
         }
         candidates.sort { a, b in
-            if a.isInfeasible != b.isInfeasible { return b.isInfeasible }
+            if a.rank != b.rank { return a.rank < b.rank }
             return a.cost != b.cost ? a.cost < b.cost : a.neighbour < b.neighbour
         }
         var isSent = false

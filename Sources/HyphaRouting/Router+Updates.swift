@@ -130,6 +130,7 @@ extension Router {
     private mutating func finish(_ number: Int, offered: UInt32, by id: NeighbourID, feasible: Bool) {
         guard table.contains(number) else { return }
         let selected = table[number].selected
+        if let route = table.route(to: number, through: id), isWithheld(route) { counters.count(.seqnosWithheld) }
         guard selected != RouteTable.none else {
             if !feasible { requestSeqno(number, routerID: offered, of: [id]) }
             return
@@ -155,6 +156,16 @@ extension Router {
             candidate.seqno, candidate.metric, of: Int(candidate.destination), routerID: candidate.routerID)
     }
 
+    /// Whether a route is used only when there is no other, because of its seqno.
+    func isWithheld(_ route: UInt32) -> Bool {
+        let candidate = table[route: route]
+        guard
+            let entry = sources.find(
+                candidate.routerID, from: table[Int(candidate.destination)].firstSource)
+        else { return false }
+        return !sources[entry].isPlausible(candidate.seqno, now: clock)
+    }
+
     private func hasOtherChoice(_ number: Int, than selected: UInt32) -> Bool {
         var route = table[number].firstRoute
         while route != RouteTable.none {
@@ -169,6 +180,7 @@ extension Router {
         let new = FeasibilityDistance(seqno: seqno, metric: metric)
         let now = Tick(clock)
         if let entry = sources.find(routerID, from: table[number].firstSource) {
+            if seqno != sources[entry].distance.seqno { sources[entry].seqnoSince = now }
             if new.isBetter(than: sources[entry].distance) { sources[entry].distance = new }
             sources[entry].lastUse = now
             return true
@@ -182,7 +194,7 @@ extension Router {
         }
         ids.retain(routerID)
         sources.insert(
-            .init(next: RouteTable.none, routerID: routerID, lastUse: now, distance: new),
+            .init(next: RouteTable.none, routerID: routerID, lastUse: now, seqnoSince: now, distance: new),
             before: &table[number].firstSource)
         return true
     }

@@ -12,8 +12,21 @@ struct SourceTable: Sendable {
         /// Number of the router id.
         var routerID: UInt32
         var lastUse: Tick
+        /// Since when the distance has its seqno.
+        var seqnoSince: Tick
         var distance: FeasibilityDistance
+
+        /// Whether an origin could have come to this seqno in its own time: it changes it every few seconds at most. A
+        /// seqno further ahead may be forged, to make the origin's true announcements look old.
+        func isPlausible(_ seqno: Seqno, now: Instant) -> Bool {
+            guard seqno.isNewer(than: distance.seqno) else { return true }
+            let minutes = max(1, now.milliseconds(since: seqnoSince.instant) / 60_000)
+            return UInt64(seqno.value &- distance.seqno.value) <= SourceTable.seqnosPerMinute * minutes
+        }
     }
+
+    /// How fast an origin may change its seqno; at least so many at once.
+    static let seqnosPerMinute: UInt64 = 16
 
     /// How long an entry outlives its last use, in milliseconds.
     static let life = 2 * HoldTime.longest + 15_000

@@ -14,8 +14,8 @@ extension SimNetwork {
     /// An origin that lost its state is two origins for a while; then this holds for each router id by itself.
     mutating func checkLoop(_ prefix: Prefix, from start: Int) {
         guard let first = nodes[start].forwarding[prefix] else { return }
-        let origin = nodes.first { SimNode.prefix(of: $0.number).contains(prefix.address) }
-        let onlyOneID = origin?.hasLostState ?? true
+        let origin = SimNode.number(of: prefix)
+        let onlyOneID = !nodes.indices.contains(origin) || nodes[origin].hasLostState
         var visited = [Bool](repeating: false, count: nodes.count)
         var open = [start]
         while let node = open.popLast() {
@@ -55,8 +55,8 @@ extension SimNetwork {
 
     /// Tables are bounded and consistent.
     mutating func audit() {
-        for node in nodes where node.isRunning {
-            for problem in node.router.inconsistencies() { violate("node \(node.number): \(problem)") }
+        for node in nodes.indices where nodes[node].isRunning {
+            for problem in nodes[node].router.inconsistencies() { violate("node \(node): \(problem)") }
         }
     }
 }

@@ -8,7 +8,7 @@ public struct SimNetwork: Sendable {
     var seed: Seed
     var nodes: [SimNode] = []
     var links: [SimLink] = []
-    var events = DeadlineQueue<SimEvent>()
+    var events = EventQueue()
     var now = Instant(nanoseconds: 1_000_000_000)
     var outcome = Outcome()
 
@@ -26,7 +26,7 @@ public struct SimNetwork: Sendable {
             guard let router = makeRouter(number, state: nil) else { continue }
             nodes.append(
                 SimNode(
-                    number: number, router: router, sessions: [UInt32](repeating: 0, count: links.count)))
+                    router: router, sessions: [UInt32](repeating: 0, count: links.count)))
         }
         planFaults()
     }
@@ -41,9 +41,8 @@ public struct SimNetwork: Sendable {
     mutating func run() {
         for node in nodes.indices { drain(node) }
         for link in links.indices { connect(link) }
-        while outcome.violations.count < 5, let deadline = events.nextDeadline {
-            now = max(now, deadline)
-            guard let event = events.popDue(now: now) else { break }
+        while outcome.violations.count < 5, let (time, event) = events.popFirst() {
+            now = max(now, time)
             outcome.events += 1
             if case .check = event {
                 checkReachability()

@@ -9,7 +9,6 @@ struct SimNode: Sendable {
         var nextHops: [NeighbourID]
     }
 
-    let number: Int
     var router: Router
     var state: RouterState?
     var isRunning = true
@@ -32,6 +31,11 @@ struct SimNode: Sendable {
         var number: UInt64 = 0
         for byte in id.key.prefix(8) { number = number << 8 | UInt64(byte) }
         return IPv6Address(high: 0x0400 << 48 | number & 0xFFFF_FFFF_FFFF, low: 0x1234_5678)
+    }
+
+    /// The node that owns a prefix.
+    static func number(of prefix: Prefix) -> Int {
+        Int(truncatingIfNeeded: prefix.address.high & 0xFFFF_FFFF_FFFF)
     }
 
     static func prefix(of number: Int) -> Prefix {

@@ -31,14 +31,13 @@ extension BabelTLV {
             bytes += [2, UInt8(truncatingIfNeeded: prefix.length)]
             bytes.appendNetworkUInt16(seqno)
             bytes += [max(1, hopCount), 0]
-            bytes += routerID.bytes
+            routerID.append(to: &bytes)
             bytes.appendPrefix(prefix)
         }
 
         static func decode(_ reader: inout ByteReader) -> BabelTLVReading {
             guard let encoding = reader.uint8(), let length = reader.uint8(), let seqno = reader.networkUInt16(),
-                let hopCount = reader.uint8(), reader.uint8() != nil, let id = reader.take(RouterID.size),
-                let routerID = RouterID(bytes: id)
+                let hopCount = reader.uint8(), reader.uint8() != nil, let routerID = RouterID(reading: &reader)
             else { return .refused(.truncated) }
             if hopCount == 0 { return .refused(.hopCount) }
             if let refusal = BabelTLVPrefix.refusal(encoding: encoding, length: length) { return .refused(refusal) }

@@ -41,7 +41,7 @@ extension BabelTLV {
             bytes.appendNetworkUInt16(seqno)
             bytes.appendNetworkUInt16(metric)
             bytes.appendPrefix(prefix)
-            bytes += routerID.bytes
+            routerID.append(to: &bytes)
         }
 
         static func decode(_ reader: inout ByteReader) -> BabelTLVReading {
@@ -50,8 +50,8 @@ extension BabelTLV {
                 let metric = reader.networkUInt16()
             else { return .refused(.truncated) }
             if let refusal = BabelTLVPrefix.refusal(encoding: encoding, length: length) { return .refused(refusal) }
-            guard let prefix = BabelTLVPrefix.read(&reader, length: length), let id = reader.take(RouterID.size),
-                let routerID = RouterID(bytes: id)
+            guard let prefix = BabelTLVPrefix.read(&reader, length: length),
+                let routerID = RouterID(reading: &reader)
             else { return .refused(.truncated) }
             let update = Update(
                 prefix: prefix.value, routerID: routerID, seqno: seqno, metric: metric, interval: interval,

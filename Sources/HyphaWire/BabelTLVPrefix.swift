@@ -16,8 +16,11 @@ enum BabelTLVPrefix {
     static func read(_ reader: inout ByteReader, length: UInt8) -> (value: Prefix, strayBits: Bool)? {
         let length = Int(length)
         guard length <= 128, let bytes = reader.take((length + 7) / 8) else { return nil }
-        let padded = Array(bytes) + [UInt8](repeating: 0, count: 16 - bytes.count)
-        guard let address = IPv6Address(bytes: padded) else { return nil }
+        var address = IPv6Address(high: 0, low: 0)
+        for (i, byte) in bytes.enumerated() {
+            let place = UInt64(truncatingIfNeeded: 56 - 8 * (i % 8))
+            if i < 8 { address.high |= UInt64(byte) &<< place } else { address.low |= UInt64(byte) &<< place }
+        }
         let prefix = Prefix(address, length: length)
         return (prefix, prefix.address != address)
     }
@@ -29,7 +32,16 @@ extension [UInt8] {
         append(UInt8(truncatingIfNeeded: value))
     }
 
+    mutating func appendNetworkUInt64(_ value: UInt64) {
+        for shift in stride(from: 56 as UInt64, through: 0, by: -8) {
+            append(UInt8(truncatingIfNeeded: value &>> shift))
+        }
+    }
+
     mutating func appendPrefix(_ prefix: Prefix) {
-        append(contentsOf: prefix.address.bytes.prefix((prefix.length + 7) / 8))
+        for i in 0..<(prefix.length + 7) / 8 {
+            let half = i < 8 ? prefix.address.high : prefix.address.low
+            append(UInt8(truncatingIfNeeded: half &>> UInt64(truncatingIfNeeded: 56 - 8 * (i % 8))))
+        }
     }
 }

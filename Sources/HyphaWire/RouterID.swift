@@ -48,15 +48,34 @@ public struct RouterID: Hashable, BitwiseCopyable, Sendable {
         self.init(bytes: bytes)
     }
 
+    /// The next 40 bytes, nil when fewer are left.
+    init?(reading reader: inout ByteReader) {
+        guard let bytes = reader.take(RouterID.size) else { return nil }
+        var words = ByteReader(bytes)
+        guard let key0 = words.load(UInt64.self), let key1 = words.load(UInt64.self),
+            let key2 = words.load(UInt64.self), let key3 = words.load(UInt64.self), let tail = words.load(UInt64.self)
+        else { return nil }
+        self.key0 = UInt64(bigEndian: key0)
+        self.key1 = UInt64(bigEndian: key1)
+        self.key2 = UInt64(bigEndian: key2)
+        self.key3 = UInt64(bigEndian: key3)
+        self.tail = UInt64(bigEndian: tail)
+    }
+
+    /// Appends the 40 bytes.
+    func append(to bytes: inout [UInt8]) {
+        bytes.appendNetworkUInt64(key0)
+        bytes.appendNetworkUInt64(key1)
+        bytes.appendNetworkUInt64(key2)
+        bytes.appendNetworkUInt64(key3)
+        bytes.appendNetworkUInt64(tail)
+    }
+
     /// The 40 bytes.
     public var bytes: [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(RouterID.size)
-        for word in [key0, key1, key2, key3, tail] {
-            for shift in stride(from: 56 as UInt64, through: 0, by: -8) {
-                out.append(UInt8(truncatingIfNeeded: word &>> shift))
-            }
-        }
+        append(to: &out)
         return out
     }
 

@@ -283,3 +283,62 @@ func updatesAreRepeatedWhereTheyMayBeLost() {
     #expect(heard(by: 2, 10) == 1)
     #expect(heard(by: 2, 65_535) == 1)
 }
+
+@Test
+func seqnosFarAheadAreOnlyForTheNeedy() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50, seqno: 100), from: 1)
+    _ = rig.taken()
+    rig.receive(RouterRig.update(5, metric: 10, seqno: 117), from: 2)
+    #expect(rig.taken().changes.isEmpty)
+    #expect(rig.router.counters[.seqnosWithheld] == 1)
+    // Within what an origin can do: as any.
+    rig.receive(RouterRig.update(5, metric: 20, seqno: 116), from: 3)
+    #expect(rig.taken().changes == [reachable(5, [(3, 40), (1, 70)])])
+    // Nothing else is left.
+    rig.router.neighbourDown(NeighbourID(3), now: rig.now)
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    #expect(rig.taken().changes.last == reachable(5, [(2, 30)]))
+}
+
+@Test
+func seqnosMayRiseWithTime() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 50, seqno: 100), from: 1)
+    rig.pass(milliseconds: 301_000, keepAlive: [1, 2])
+    _ = rig.taken()
+    rig.receive(RouterRig.update(5, metric: 10, seqno: 180), from: 2)
+    // The other one falls behind as soon as the new seqno is announced.
+    #expect(rig.taken().changes == [reachable(5, [(2, 30), (1, 70)]), reachable(5, [(2, 30)])])
+}
+
+@Test
+func theNextHopUnderANewRouterIDForgetsTheOldOne() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.metric) == [70])
+    // 2 might use that announcement while we use its own: two origins do not exclude it.
+    rig.receive(RouterRig.update(5, metric: 10, random: 2), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes == [reachable(5, [(2, 30)], random: 2)])
+    #expect(actions.updates(to: 2).map(\.metric) == [65_535])
+    #expect(actions.updates(to: 1).allSatisfy { $0.metric != 65_535 })
+}
+
+@Test
+func requestsFollowTheRouteInUse() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    // Better, but not by enough.
+    rig.receive(RouterRig.update(5, metric: 45), from: 2)
+    _ = rig.taken()
+    rig.receive(
+        .seqnoRequest(.init(prefix: RouterRig.prefix(5), routerID: RouterRig.id(5), seqno: 1)), from: 3)
+    let actions = rig.taken()
+    #expect(actions.count == 1)
+    if case .send(.seqnoRequest, NeighbourID(1))? = actions.first {} else { Issue.record("\(actions)") }
+}
