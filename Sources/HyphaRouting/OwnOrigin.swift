@@ -3,8 +3,10 @@ import HyphaWire
 
 /// This node as an origin: under which router id and seqno it announces its own prefixes.
 struct OwnOrigin: Sendable {
-    /// Least time between two changes of the seqno, in milliseconds.
+    /// Time between two changes of the seqno on average, and between two jumps at least, in milliseconds.
     static let spacing: UInt64 = 4_000
+    /// So many changes that others need may come at once: a lost path is not kept waiting by the one before.
+    static let burst: UInt64 = 4
     /// Largest step of the seqno: to reach one that is nearly half the circle ahead two steps are needed.
     static let largestJump: UInt16 = 16_384
     /// So many sightings of the own prefix under another router id within a minute make us draw a new one, at most once
@@ -16,6 +18,8 @@ struct OwnOrigin: Sendable {
     private(set) var id: RouterID
     private(set) var seqno: Seqno
     private var changed: Instant
+    /// Rises by `spacing` with each change; a change waits until no more than `burst` of them lie ahead of the clock.
+    private var allowance: Instant
     /// When a seqno that somebody needs may be taken, and the one to go beyond.
     private(set) var changeDue = Instant.distantFuture
     private var heard: Seqno?
@@ -27,25 +31,34 @@ struct OwnOrigin: Sendable {
         self.id = id
         self.seqno = seqno
         changed = now
+        allowance = now
     }
 
     var state: RouterState { RouterState(zone: id.zone, random: id.random, seqno: seqno.value) }
 
     /// Somebody needs a newer seqno than ours. It is taken at `changeDue`.
     mutating func requestBump() {
+        let ahead = (OwnOrigin.burst - 1) * OwnOrigin.spacing * 1_000_000
+        let due = allowance.nanoseconds > ahead ? allowance.nanoseconds - ahead : 0
+        changeDue = min(changeDue, Instant(nanoseconds: due))
+    }
+
+    /// The next jump is due a spacing after the last change.
+    private mutating func requestJump() {
         changeDue = min(changeDue, changed.advanced(byMilliseconds: OwnOrigin.spacing))
     }
 
     /// Somebody announces us with this seqno, which is newer than ours: an old one of ours, or a forged one.
     mutating func hear(_ seqno: Seqno) {
         if heard.map({ seqno.isNewer(than: $0) }) ?? true { heard = seqno }
-        requestBump()
+        requestJump()
     }
 
     /// At `changeDue`: takes the next seqno, or one that leaves what was heard behind. True when that was a jump.
     mutating func change(now: Instant) -> Bool {
         changeDue = .distantFuture
         changed = now
+        allowance = max(allowance, now).advanced(byMilliseconds: OwnOrigin.spacing)
         guard let heard, heard.isNewer(than: seqno) else {
             self.heard = nil
             seqno = seqno.advanced()
@@ -54,7 +67,7 @@ struct OwnOrigin: Sendable {
         let distance = heard.value &- seqno.value &+ 1
         if distance > OwnOrigin.largestJump {
             seqno = seqno.advanced(by: OwnOrigin.largestJump)
-            requestBump()
+            requestJump()
         } else {
             seqno = heard.advanced()
             self.heard = nil
@@ -84,5 +97,6 @@ struct OwnOrigin: Sendable {
         heard = nil
         changeDue = .distantFuture
         changed = now
+        allowance = now
     }
 }

@@ -8,8 +8,9 @@ enum UpdateScheduler {
     static let longestSpacing: UInt64 = 10_000
     /// After so long without a loss the spacing is half of what it was, in milliseconds.
     static let calm: UInt64 = 5_000
-    /// Least time between announcements of which only the metric or the router id differs, in milliseconds.
-    static let changeSpacing: UInt64 = 10_000
+    /// Least time between announcements of which only the metric or the router id differs, in milliseconds. Not longer:
+    /// around a broken link paths become longer without being lost, and nodes behind them wait to hear it.
+    static let changeSpacing: UInt64 = 1_000
     /// When an announcement is repeated on links that may lose it: after the last one, in milliseconds. Retractions have
     /// all of them, others the first two; a lost one of those is repaired by the next dump.
     static let repeatDelays: [UInt64] = [200, 600, 1_200, 2_400]

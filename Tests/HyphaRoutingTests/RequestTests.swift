@@ -189,7 +189,7 @@ func wildcardsAreAnsweredPacedAndOnceAMinute() {
 }
 
 @Test
-func theOwnSeqnoRisesOnRequestEveryFourSeconds() {
+func theOwnSeqnoRisesOnRequestFourTimesThenEveryFourSeconds() {
     var rig = RouterRig()
     rig.settle([1, 2])
     rig.pass(milliseconds: 2_000, keepAlive: [1, 2])
@@ -215,12 +215,18 @@ func theOwnSeqnoRisesOnRequestEveryFourSeconds() {
         }
     }
     #expect(order == [true, false, false])
-    rig.receive(request(12), from: 1)
+    // A few are answered at once, then one in four seconds.
+    for seqno: UInt16 in 12...14 {
+        rig.receive(request(seqno), from: 1)
+        rig.pass(milliseconds: 0, keepAlive: [1, 2])
+        #expect(rig.taken().states.map(\.seqno) == [seqno])
+    }
+    rig.receive(request(15), from: 1)
     rig.pass(milliseconds: 3_900, keepAlive: [1, 2])
     #expect(rig.taken().states.isEmpty)
     rig.pass(milliseconds: 200, keepAlive: [1, 2])
     actions = rig.taken()
-    #expect(actions.states.map(\.seqno) == [12])
+    #expect(actions.states.map(\.seqno) == [15])
     // An old router id of this node is nobody's.
     rig.receive(
         .seqnoRequest(.init(prefix: RouterRig.prefix(0), routerID: RouterRig.id(0, random: 99), seqno: 50)), from: 1)
