@@ -224,10 +224,15 @@ public struct ControlLoop: Sendable {
             case .down(let id): routes.linkDown(id, now: now)
             }
         }
-        while true {
-            let changes = routes.perform(&context)
-            if changes.isEmpty { break }
-            for change in changes { follow(change, now: now) }
+        for change in routes.perform(&context) {
+            switch change {
+            case .known(let key):
+                context.owners.learn(key.address)
+                flows.refer(to: key, now: now, &context)
+            case .forgotten(let key):
+                context.owners.forget(key.address)
+                flows.release(key, now: now, &context)
+            }
         }
         let subnets = context.owners.takeChanged()
         if !subnets.isEmpty {
@@ -246,20 +251,5 @@ public struct ControlLoop: Sendable {
         }
         count.published += 1
         context.actions.append(.publish(snapshot))
-    }
-
-    /// What a change of the routes means to links and peers.
-    private mutating func follow(_ change: RouteControl.Change, now: Instant) {
-        switch change {
-        case .known(let key):
-            context.owners.learn(key.address)
-            flows.refer(to: key, now: now, &context)
-        case .forgotten(let key):
-            context.owners.forget(key.address)
-            flows.release(key, now: now, &context)
-        case .dropped(let id):
-            // The link decides whether its neighbour lives; if it does, the two introduce themselves again.
-            if let link = links.book[id], link.isConnected, !link.isSilent { routes.linkUp(link, now: now) }
-        }
     }
 }

@@ -198,9 +198,6 @@ struct HandshakeMachine: Sendable {
         case .promoted(let session, let isCurrent, let dropped):
             environment.counters.answeredConfirmed += 1
             confirmedTime = max(confirmedTime, session.initTime)
-            // RESP there, first packet back. A repeated RESP would make it look far longer.
-            let taken = now.nanoseconds(since: session.created)
-            if taken < HandshakeMachine.longestRoundTrip { roundTrip.measured(nanoseconds: taken) }
             // The path works and both ends have a session: an answer to our own INIT, if there was one, is lost.
             abandon(&environment)
             // The empty message tells the initiator that its session arrived.
@@ -211,9 +208,6 @@ struct HandshakeMachine: Sendable {
             return effects
         }
     }
-
-    /// Nanoseconds from RESP to confirmation that still count as a round trip: below the first repetition of an INIT.
-    private static let longestRoundTrip: UInt64 = 200_000_000
 
     // MARK: - Parts
 

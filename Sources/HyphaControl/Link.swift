@@ -26,8 +26,6 @@ struct Link: Sendable {
     var lastSilent = Instant.zero
     /// The neighbour's run that sessions came from last.
     var bootID: UInt64?
-    /// When the session in use was made; nil before the first.
-    var sessionSince: Instant?
     /// As it was when others were told last.
     var wasConnected = false
     /// The neighbour's key was proved by a session here: it counts as known.
@@ -44,8 +42,6 @@ struct Link: Sendable {
         var largestDatagram: UInt16
     }
 
-    /// A session that the neighbour begins at this age of the old one is no renewal: it took us for silent.
-    static let recoveryMilliseconds: Range<UInt64> = 5_000..<110_000
     static let probeMilliseconds: UInt64 = 500
     /// A worker that sees a neighbour silent says so again within this time.
     static let silenceMilliseconds: UInt64 = 5_000

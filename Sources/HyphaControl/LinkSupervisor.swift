@@ -286,12 +286,8 @@ struct LinkSupervisor: Sendable {
         }
         if isCurrent {
             let isAnotherRun = link.bootID.map { $0 != session.bootID } ?? false
-            let age = link.sessionSince.map { session.created.milliseconds(since: $0) } ?? 0
-            // What we told it is forgotten there, whether we noticed anything or not.
-            let wasTakenForSilent = !session.isInitiator && Link.recoveryMilliseconds.contains(age)
-            if isAnotherRun || link.isSilent || wasTakenForSilent { changes.append(.up(link.id)) }
+            if isAnotherRun || link.isSilent { changes.append(.up(link.id)) }
             link.bootID = session.bootID
-            link.sessionSince = session.created
         }
         link.isSilent = false
         link.dialer?.connected()
@@ -317,8 +313,6 @@ struct LinkSupervisor: Sendable {
         if link.isSilent, now.milliseconds(since: link.lastSilent) < Link.silenceMilliseconds {
             for effect in link.machine.reset(&environment) { apply(effect, to: &link, now: now, &context) }
         }
-        // Packets came in meanwhile: the link works with the session that it has.
-        if link.isSilent, link.isConnected { changes.append(.up(link.id)) }
         link.isSilent = false
         link.dialer?.rest(now: now, jitter: &context.jitter)
     }

@@ -20,12 +20,10 @@ struct RouteControl: Sendable {
     private static let ipv4Cost: UInt16 = 6
     private static let ipv6Cost: UInt16 = 4
 
-    /// What the rest of control has to know: above all, which keys the routes lead to.
+    /// Which keys the routes lead to.
     enum Change {
         case known(PublicKey)
         case forgotten(PublicKey)
-        /// The neighbour on this link has said nothing to the router for long and was dropped there.
-        case dropped(UInt32)
     }
 
     private struct Entry: Sendable {
@@ -72,7 +70,7 @@ struct RouteControl: Sendable {
     }
 
     /// A link has no session, or its neighbour does not answer: traffic moves to the next feasible route, and where there
-    /// is none the origin is asked for a newer sequence number.
+    /// is none the mesh is asked for one.
     mutating func linkDown(_ id: UInt32, now: Instant) {
         router?.neighbourDown(NeighbourID(UInt16(truncatingIfNeeded: id)), now: now)
     }
@@ -111,9 +109,8 @@ struct RouteControl: Sendable {
             case .routeChanged(let change):
                 changes += apply(change)
                 context.isForwardingChanged = true
-            case .neighbourDead(let id): changes.append(.dropped(UInt32(id.value)))
-            // This node asks for no routes: neighbours tell all they have.
-            case .queryResolved, .queryFailed: break
+            // The link's own liveness decides when it is closed.
+            case .neighbourDead, .queryResolved, .queryFailed: break
             }
         }
         RouteControl.send(&message, to: target, &context)
