@@ -154,7 +154,8 @@ let package = Package(
             dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
-            name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),
+            name: "HyphaTests", dependencies: ["hypha", "HyphaRouting", "HyphaIdentity", "HyphaBase"],
+            swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", swiftSettings: common),
     ],

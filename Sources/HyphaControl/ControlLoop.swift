@@ -132,7 +132,9 @@ public struct ControlLoop: Sendable {
         }
         count.linkControlIgnored += UInt64(control.ignored)
         if !control.routing.isEmpty {
-            routes.receive(control.routing, from: link, now: now)
+            if !routes.receive(control.routing, from: link, now: now) {
+                links.renew(link: link, now: now, &context)
+            }
             settle(now: now)
         }
         guard !control.answers.isEmpty, links.book[link]?.isConnected == true else { return }
@@ -220,8 +222,14 @@ public struct ControlLoop: Sendable {
             switch change {
             case .known(let key): flows.refer(to: key, now: now, &context)
             case .forgotten(let key): flows.release(key, now: now, &context)
-            case .up(let id): if let link = links.book[id] { routes.linkUp(link, now: now) }
-            case .down(let id): routes.linkDown(id, now: now)
+            case .up(let id):
+                context.isForwardingChanged = true
+                if let link = links.book[id] { routes.linkUp(link, now: now) }
+            case .down(let id):
+                context.isForwardingChanged = true
+                routes.linkDown(id, now: now)
+            case .renewed(let id, let renewal):
+                if let link = links.book[id] { routes.linkRenewed(link, renewal, now: now) }
             }
         }
         for change in routes.perform(&context) {
@@ -232,6 +240,7 @@ public struct ControlLoop: Sendable {
             case .forgotten(let key):
                 context.owners.forget(key.address)
                 flows.release(key, now: now, &context)
+            case .unheard(let id): links.renew(link: id, now: now, &context)
             }
         }
         let subnets = context.owners.takeChanged()

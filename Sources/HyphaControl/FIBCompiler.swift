@@ -8,6 +8,7 @@ import HyphaWire
 ///
 /// | destination | next hop |
 /// |---|---|
+/// | as the last two lines, while that neighbour does not answer | the same |
 /// | prefix that the router has a route for | its best next hop, or unreachable |
 /// | own address and /64 | local |
 /// | address and /64 of a connected neighbour's key | its link |
@@ -44,8 +45,8 @@ struct FIBCompiler: Sendable {
     ) -> ForwardingSnapshot? {
         guard isDue, now >= notBefore else { return nil }
         isDue = false
-        let entries =
-            routes.entries(flows: flows) + FIBCompiler.entries(links: links, flows: flows, context: context)
+        let (silent, answering) = FIBCompiler.entries(links: links, flows: flows, context: context)
+        let entries = silent + routes.entries(flows: flows) + answering
         guard entries != published else { return nil }
         published = entries
         notBefore = now.advanced(byMilliseconds: FIBCompiler.pauseMilliseconds)
@@ -54,23 +55,32 @@ struct FIBCompiler: Sendable {
         return ForwardingSnapshot(fib: builder.build())
     }
 
-    /// In an order that depends on what is there alone; of entries with the same prefix the last one holds.
-    private static func entries(links: PeerBook, flows: FlowSupervisor, context: ControlContext) -> [Entry] {
-        var destinations: [(address: IPv6Address, nextHop: NextHop)] = []
+    /// What goes through neighbours that do not answer, and all else, in an order that depends on what is there alone; of
+    /// entries with the same prefix the last one holds.
+    private static func entries(
+        links: PeerBook, flows: FlowSupervisor, context: ControlContext
+    ) -> (silent: [Entry], answering: [Entry]) {
+        var silent: [(address: IPv6Address, nextHop: NextHop)] = []
+        var answering = silent
         for route in context.configuration.routes where route.key != context.identity.publicKey {
-            guard let link = links.links(with: route.via).first(where: \.isConnected) else { continue }
-            let peer = flows.id(of: route.key) ?? .max
-            destinations.append((route.key.address, NextHop(kind: .link, link: link.id, peer: peer)))
+            let connected = links.links(with: route.via).filter(\.isConnected)
+            guard let link = connected.first(where: { !$0.isDown }) ?? connected.first else { continue }
+            let hop = NextHop(kind: .link, link: link.id, peer: flows.id(of: route.key) ?? .max)
+            if link.isDown {
+                silent.append((route.key.address, hop))
+            } else {
+                answering.append((route.key.address, hop))
+            }
         }
-        var done: Set<PublicKey> = []
-        for id in links.ids {
-            // Of several links with one neighbour the one with the lowest id.
-            guard let link = links[id], link.isConnected, done.insert(link.key).inserted else { continue }
-            let peer = flows.id(of: link.key) ?? .max
-            destinations.append((link.machine.address, NextHop(kind: .link, link: id, peer: peer)))
+        // Of several links with one neighbour the one with the lowest id.
+        for id in links.ids.reversed() {
+            guard let link = links[id], link.isConnected else { continue }
+            let hop = NextHop(kind: .link, link: id, peer: flows.id(of: link.key) ?? .max)
+            let address = link.machine.address
+            if link.isDown { silent.append((address, hop)) } else { answering.append((address, hop)) }
         }
-        destinations.append((context.identity.address, NextHop(kind: .local)))
-        return entries(destinations, owners: context.owners)
+        answering.append((context.identity.address, NextHop(kind: .local)))
+        return (entries(silent, owners: context.owners), entries(answering, owners: context.owners))
     }
 
     /// The address of each destination, and its /64 if it is the first known there.

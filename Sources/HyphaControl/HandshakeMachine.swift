@@ -23,7 +23,8 @@ struct HandshakeMachine: Sendable {
     /// A cookie that the peer gave us, and until when it is good.
     var cookie: (bytes: [UInt8], until: Instant)?
     var roundTrip = RoundTripTime()
-
+    /// Nobody repeats a message sooner.
+    private static let firstPauseNanoseconds: UInt64 = 200_000_000
     static let cookieMilliseconds: UInt64 = 120_000
 
     init(id: UInt32, peer: PublicKey, own: PublicKey, isEager: Bool) {
@@ -198,6 +199,11 @@ struct HandshakeMachine: Sendable {
         case .promoted(let session, let isCurrent, let dropped):
             environment.counters.answeredConfirmed += 1
             confirmedTime = max(confirmedTime, session.initTime)
+            // From RESP to first packet. So soon neither was sent twice.
+            let wait = now.nanoseconds(since: session.created)
+            if roundTrip.smoothed == nil || wait < HandshakeMachine.firstPauseNanoseconds {
+                roundTrip.measured(nanoseconds: wait)
+            }
             // The path works and both ends have a session: an answer to our own INIT, if there was one, is lost.
             abandon(&environment)
             // The empty message tells the initiator that its session arrived.

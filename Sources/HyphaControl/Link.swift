@@ -24,6 +24,10 @@ struct Link: Sendable {
     var isSilent = false
     /// When the worker said so last.
     var lastSilent = Instant.zero
+    /// The others were told that the link is down, though it has a session: they hear of the next one.
+    var isDown = false
+    /// When the newest session was made.
+    var lastSession = Instant.zero
     /// The neighbour's run that sessions came from last.
     var bootID: UInt64?
     /// As it was when others were told last.
@@ -42,6 +46,8 @@ struct Link: Sendable {
         var largestDatagram: UInt16
     }
 
+    /// A session that comes sooner after the last one is no renewal.
+    static let earlyMilliseconds: UInt64 = 100_000
     static let probeMilliseconds: UInt64 = 500
     /// A worker that sees a neighbour silent says so again within this time.
     static let silenceMilliseconds: UInt64 = 5_000

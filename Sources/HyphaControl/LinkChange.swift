@@ -8,6 +8,17 @@ enum LinkChange: Sendable {
     case up(UInt32)
     /// The link has no session any more, or its neighbour does not answer.
     case down(UInt32)
+    /// A new session on a link that was in order here.
+    case renewed(UInt32, Renewal)
     /// A link with such a neighbour is forgotten.
     case forgotten(PublicKey)
+
+    enum Renewal: Sendable {
+        /// By this node.
+        case own
+        /// By the neighbour, which may have lost what it heard before.
+        case neighbours
+        /// By the neighbour long before it was time: it has.
+        case early
+    }
 }

@@ -168,9 +168,8 @@ struct LinkSupervisor: Sendable {
         }
     }
 
-    /// The neighbour was sent something and nothing came back for a second.
+    /// The neighbour was sent something and nothing came back for 850 ms.
     mutating func silent(link id: UInt32, now: Instant, _ context: inout ControlContext) {
-        var becameSilent = false
         perform(id, now: now, &context) { link, environment, context in
             guard link.isConnected else { return [] }
             if let dialer = link.dialer {
@@ -181,13 +180,28 @@ struct LinkSupervisor: Sendable {
                 context.log(
                     .warning, key: link.configured == nil ? "guest" : "peer-\(link.id)",
                     "peer \(context.name(link)) does not answer; asking it for a new session")
-                becameSilent = true
             }
             link.isSilent = true
             link.lastSilent = now
             return link.machine.peerIsSilent(now: now, &environment, &context)
         }
-        if becameSilent { changes.append(.down(id)) }
+        down(id)
+    }
+
+    /// The neighbour is heard, but the others have lost what it said: a new session makes both ends begin afresh.
+    mutating func renew(link id: UInt32, now: Instant, _ context: inout ControlContext) {
+        perform(id, now: now, &context) { link, environment, context in
+            guard link.isConnected else { return [] }
+            return link.machine.begin(now: now, &environment, &context)
+        }
+        down(id)
+    }
+
+    /// Tells the others once that a link with a session is of no use.
+    private mutating func down(_ id: UInt32) {
+        guard let link = book[id], link.isConnected, !link.isDown else { return }
+        _ = book.update(id) { $0.isDown = true }
+        changes.append(.down(id))
     }
 
     mutating func sessionRetired(slot: UInt32) { environment.slots.retired(slot) }
@@ -284,11 +298,19 @@ struct LinkSupervisor: Sendable {
                 .info, key: link.configured == nil ? "guest" : "peer-\(link.id)",
                 "peer \(context.name(link)) answers again")
         }
-        if isCurrent {
-            let isAnotherRun = link.bootID.map { $0 != session.bootID } ?? false
-            if isAnotherRun || link.isSilent { changes.append(.up(link.id)) }
-            link.bootID = session.bootID
+        let isAnotherRun = link.bootID.map { $0 != session.bootID } ?? false
+        // `settle` tells of the first session.
+        if link.wasConnected {
+            if isAnotherRun || link.isDown {
+                changes.append(.up(link.id))
+            } else {
+                let isEarly = now.milliseconds(since: link.lastSession) < Link.earlyMilliseconds
+                changes.append(.renewed(link.id, session.isInitiator ? .own : isEarly ? .early : .neighbours))
+            }
         }
+        link.bootID = session.bootID
+        link.lastSession = now
+        link.isDown = false
         link.isSilent = false
         link.dialer?.connected()
         if link.dialer != nil { link.nextProbe = now.advanced(byMilliseconds: Link.probeMilliseconds) }
@@ -313,6 +335,11 @@ struct LinkSupervisor: Sendable {
         if link.isSilent, now.milliseconds(since: link.lastSilent) < Link.silenceMilliseconds {
             for effect in link.machine.reset(&environment) { apply(effect, to: &link, now: now, &context) }
         }
+        // Packets come in: it is as good as any.
+        if link.isDown, link.isConnected {
+            link.isDown = false
+            changes.append(.up(link.id))
+        }
         link.isSilent = false
         link.dialer?.rest(now: now, jitter: &context.jitter)
     }
@@ -327,6 +354,7 @@ struct LinkSupervisor: Sendable {
         if !link.isConnected {
             link.nextProbe = nil
             link.isSilent = false
+            link.isDown = false
             if link.machine.open == nil, let dialer = link.dialer, link.key != context.identity.publicKey {
                 if dialer.state == .idle || dialer.state == .dialing {
                     LinkSupervisor.resolve(&link, now: now, &context)

@@ -20,10 +20,12 @@ struct RouteControl: Sendable {
     private static let ipv4Cost: UInt16 = 6
     private static let ipv6Cost: UInt16 = 4
 
-    /// Which keys the routes lead to.
+    /// Which keys the routes lead to, and which links are to be made afresh.
     enum Change {
         case known(PublicKey)
         case forgotten(PublicKey)
+        /// The neighbour on this link spoke of routing and does no more.
+        case unheard(UInt32)
     }
 
     private struct Entry: Sendable {
@@ -38,6 +40,10 @@ struct RouteControl: Sendable {
     private var entries: [Entry] = []
     /// Routes to each key.
     private var keys: [PublicKey: Int] = [:]
+    /// Links whose neighbours said nothing of routing for long: the router has forgotten them.
+    private var dead: Set<UInt32> = []
+    /// Links whose neighbours spoke of routing since they are up.
+    private var heard: Set<UInt32> = []
     private let own: PublicKey
 
     init(_ settings: RoutingSettings?, identity: NodeIdentity, seed: UInt64, now: Instant) {
@@ -60,28 +66,50 @@ struct RouteControl: Sendable {
 
     /// A link carries packets (again), or its neighbour started again: what was known through it is forgotten.
     mutating func linkUp(_ link: Link, now: Instant) {
+        dead.remove(link.id)
+        heard.remove(link.id)
         let base = link.endpoint?.isIPv4 == true ? RouteControl.ipv4Cost : RouteControl.ipv6Cost
-        let roundTrip = link.machine.roundTrip.smoothed.map { UInt16(clamping: ($0 + 500_000) / 1_000_000) }
         router?.neighbourUp(
             NeighbourID(UInt16(truncatingIfNeeded: link.id)),
             NeighbourLink(
-                kind: .hypha, baseCost: base, roundTrip: roundTrip, isDialled: link.dialer != nil, key: link.key.bytes),
+                kind: .hypha, baseCost: base, roundTrip: RouteControl.roundTrip(link), isDialled: link.dialer != nil,
+                key: link.key.bytes),
             now: now)
     }
 
     /// A link has no session, or its neighbour does not answer: traffic moves to the next feasible route, and where there
     /// is none the mesh is asked for one.
     mutating func linkDown(_ id: UInt32, now: Instant) {
+        dead.remove(id)
+        heard.remove(id)
         router?.neighbourDown(NeighbourID(UInt16(truncatingIfNeeded: id)), now: now)
     }
 
-    /// Route control entries of an authentic message, in order.
-    mutating func receive(_ entries: [ControlTLV], from link: UInt32, now: Instant) {
+    /// A link has a new session. A neighbour that made it hears all routes again, and soon once more if it has surely lost
+    /// them; a neighbour that was given up has another try.
+    mutating func linkRenewed(_ link: Link, _ renewal: LinkChange.Renewal, now: Instant) {
+        if dead.contains(link.id) { return linkUp(link, now: now) }
+        let id = NeighbourID(UInt16(truncatingIfNeeded: link.id))
+        if let roundTrip = RouteControl.roundTrip(link) { router?.costChanged(id, roundTrip: roundTrip, now: now) }
+        if renewal != .own { router?.neighbourRenewed(id, hasForgotten: renewal == .early, now: now) }
+    }
+
+    /// Milliseconds, rounded.
+    private static func roundTrip(_ link: Link) -> UInt16? {
+        link.machine.roundTrip.smoothed.map { UInt16(clamping: ($0 + 500_000) / 1_000_000) }
+    }
+
+    /// Route control entries of an authentic message, in order. False when the router has given the neighbour up: the
+    /// link needs a new session.
+    mutating func receive(_ entries: [ControlTLV], from link: UInt32, now: Instant) -> Bool {
+        guard !dead.contains(link) else { return false }
+        heard.insert(link)
         for entry in entries {
             router?.handle(
                 type: entry.type &- RouteControl.typeOffset, body: entry.value,
                 from: NeighbourID(UInt16(truncatingIfNeeded: link)), now: now)
         }
+        return true
     }
 
     /// Does what the router wants done, in its order; returns the keys that routes begin or cease to lead to.
@@ -110,7 +138,11 @@ struct RouteControl: Sendable {
                 changes += apply(change)
                 context.isForwardingChanged = true
             // The link's own liveness decides when it is closed.
-            case .neighbourDead, .queryResolved, .queryFailed: break
+            case .neighbourDead(let neighbour):
+                let link = UInt32(neighbour.value)
+                dead.insert(link)
+                if heard.remove(link) != nil { changes.append(.unheard(link)) }
+            case .queryResolved, .queryFailed: break
             }
         }
         RouteControl.send(&message, to: target, &context)

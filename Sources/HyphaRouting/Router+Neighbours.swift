@@ -45,6 +45,15 @@ extension Router {
         removeNeighbour(id)
     }
 
+    /// The neighbour has a new session that this node had no need of: it may have forgotten what it heard, and hears all
+    /// routes again. If it surely has, also soon once more, as a new neighbour. Nothing of what it said is forgotten here.
+    public mutating func neighbourRenewed(_ id: NeighbourID, hasForgotten: Bool, now: Instant) {
+        clock = max(clock, now)
+        guard let neighbour = neighbours[id], neighbour.kind == .hypha, neighbour.introductionDue == nil else { return }
+        if hasForgotten { _ = neighbours.update(id) { $0.dumps = 0 } }
+        startDump(to: id)
+    }
+
     /// The link layer measured a round trip time, in milliseconds.
     public mutating func costChanged(_ id: NeighbourID, roundTrip: UInt16, now: Instant) {
         clock = max(clock, now)

@@ -47,6 +47,8 @@ final class FakeWorker {
     private(set) var received: [IPv6Address] = []
     /// Commands that make no sense: a session that is not installed, a link or peer that is not there.
     private(set) var faults: [WorkerCommand] = []
+    /// Sizes of the link control messages that control wanted sent.
+    private(set) var controlSizes: [Int] = []
     private let own: IPv6Address
 
     init(own: IPv6Address) { self.own = own }
@@ -131,7 +133,9 @@ final class FakeWorker {
         switch head.kind {
         case .datagram: datagrams.append((head.destination, bytes))
         case .overlay: route(bytes, link: .max, now: now)
-        case .linkControl: sendLink(head.link, under: nil, bytes, now: now)
+        case .linkControl:
+            controlSizes.append(bytes.count)
+            sendLink(head.link, under: nil, bytes, now: now)
         }
     }
 
@@ -186,13 +190,13 @@ final class FakeWorker {
             if let owed = state.owedSince, now.milliseconds(since: owed) >= 250 {
                 sendLink(id, under: nil, [], now: now)
             }
-            if let since = state.unansweredSince, now.milliseconds(since: since) >= 1_000 {
+            if let since = state.unansweredSince, now.milliseconds(since: since) >= 850 {
                 notices.append(Notice(.linkSilent, id: id))
                 linkStates[id]?.unansweredSince = now
             }
         }
         for id in peerStates.keys.sorted() {
-            if let since = peerStates[id]?.unansweredSince, now.milliseconds(since: since) >= 1_000 {
+            if let since = peerStates[id]?.unansweredSince, now.milliseconds(since: since) >= 850 {
                 notices.append(Notice(.flowSilent, id: id))
                 peerStates[id]?.unansweredSince = now
             }

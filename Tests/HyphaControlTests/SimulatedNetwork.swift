@@ -27,6 +27,10 @@ final class SimulatedNetwork {
     var delay: ClosedRange<UInt64> = 10...10
     /// True for datagrams that get lost.
     var cuts: (SocketAddress, SocketAddress) -> Bool = { _, _ in false }
+    /// True for datagrams that get lost, by what is in them.
+    var drops: ([UInt8]) -> Bool = { _ in false }
+    /// In place of `delay` between two places.
+    var delays: (SocketAddress, SocketAddress) -> UInt64? = { _, _ in nil }
     /// Every datagram that was sent, lost or not.
     private(set) var sent: [(at: Instant, from: SocketAddress, to: SocketAddress, bytes: [UInt8])] = []
 
@@ -198,10 +202,10 @@ final class SimulatedNetwork {
 
     private func send(_ bytes: [UInt8], from: SocketAddress, to: SocketAddress) {
         sent.append((now, from, to, bytes))
-        guard !cuts(from, to) else { return }
+        guard !cuts(from, to), !drops(bytes) else { return }
         for _ in 0..<(chance.next() % 100 < duplication ? 2 : 1) {
             guard chance.next() % 100 >= loss else { continue }
-            let pause = UInt64.random(in: delay, using: &chance)
+            let pause = delays(from, to) ?? UInt64.random(in: delay, using: &chance)
             events.insert(.datagram(bytes, from: from, to: to), at: now.advanced(byMilliseconds: pause))
         }
     }

@@ -6,7 +6,7 @@ import HyphaRouting
 /// One node of a `SimulatedNetwork`: control, a fake worker, and what was logged.
 final class SimulatedNode {
     let identity: NodeIdentity
-    let configuration: ControlConfiguration
+    var configuration: ControlConfiguration
     let endpoint: SocketAddress
     var loop: ControlLoop
     var worker: FakeWorker

@@ -23,7 +23,7 @@ final class Topology: Sendable {
     let identities: [Node: Identity]
     private let running = Mutex<[Node: RunningProgram]>([:])
     private static let made = Atomic<Int>(0)
-    private static let prefix = "hypha-test-"
+    static let prefix = "hypha-test-"
 
     init() throws {
         try Topology.removeLeftovers()
@@ -88,7 +88,7 @@ final class Topology: Sendable {
     }
 
     /// Ends what still runs in a namespace of these tests, then the namespace with its interfaces.
-    private static func removeNamespace(_ space: String) {
+    static func removeNamespace(_ space: String) {
         let scratch = FileManager.default.temporaryDirectory
         let pids = (try? Command.run(["ip", "netns", "pids", space], folder: scratch).output) ?? ""
         for pid in pids.split(separator: "\n").compactMap({ pid_t($0) }) where pid > 1 { kill(pid, SIGKILL) }
@@ -96,7 +96,7 @@ final class Topology: Sendable {
     }
 
     /// Namespaces that a run of these tests left behind when it was killed.
-    private static func removeLeftovers() throws {
+    static func removeLeftovers() throws {
         let spaces = (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
         for space in spaces where space.hasPrefix(prefix) {
             let owner = space.dropFirst(prefix.count).split(separator: "-").first.flatMap { pid_t($0) }
@@ -104,7 +104,7 @@ final class Topology: Sendable {
         }
     }
 
-    private static func makeIdentity(_ path: String, _ folder: URL) throws -> Identity {
+    static func makeIdentity(_ path: String, _ folder: URL) throws -> Identity {
         try Command.need([SystemRequirements.hypha, "generate-keys", "--key-file", path], folder: folder)
         let text = try Command.need([SystemRequirements.hypha, "inspect", "--key-file", path], folder: folder)
         func field(_ name: String) throws -> String {

@@ -65,7 +65,9 @@ struct StateFile {
         guard words.count == 4, words[0] == "router", let zone = UInt16(words[1]), let random = UInt64(words[2]),
             random < 1 << 48, let seqno = UInt16(words[3])
         else { return nil }
-        return RouterState(zone: zone, random: random, seqno: seqno)
+        let state = RouterState(zone: zone, random: random, seqno: seqno)
+        // The numbers of the language may have signs and zeros in front.
+        return StateFile.text(state) == text ? state : nil
     }
 
     private static func write(_ text: String, to file: borrowing FileDescriptor) throws(SystemError) {
