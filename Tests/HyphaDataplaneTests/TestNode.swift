@@ -176,7 +176,8 @@ final class TestNode {
         return result
     }
 
-    private func takeRings() {
+    /// Takes what the worker put into its rings.
+    func takeRings() {
         while let record = noticeRing.peek() {
             notices.append(record.load(as: Notice.self))
             noticeRing.advance()
