@@ -33,6 +33,7 @@ let package = Package(
     products: [
         .executable(name: "hypha", targets: ["hypha"]),
         .executable(name: "hypha-bench", targets: ["hypha-bench"]),
+        .executable(name: "hypha-sim", targets: ["hypha-sim"]),
     ],
     targets: [
         // Level 0
@@ -57,6 +58,7 @@ let package = Package(
             name: "HyphaSession",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CAEAD", "CSodium"],
             swiftSettings: common),
+        .target(name: "HyphaRouting", dependencies: ["HyphaBase", "HyphaWire"], swiftSettings: memorySafe),
         // Level 3
         .target(
             name: "HyphaInterchange",
@@ -67,6 +69,8 @@ let package = Package(
             dependencies: ["HyphaBase", "HyphaWire", "HyphaSession", "CAEAD", "CSodium"],
             swiftSettings: common),
         // Level 4
+        .target(
+            name: "HyphaStreams", dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire"], swiftSettings: common),
         .target(
             name: "HyphaRim",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CKernel", "CUring"],
@@ -81,15 +85,20 @@ let package = Package(
             name: "HyphaControl",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity",
-                "HyphaInterchange",
+                "HyphaInterchange", "HyphaRouting",
             ],
             swiftSettings: common),
+        // Level 5
+        .target(
+            name: "HyphaSimulator", dependencies: ["HyphaBase", "HyphaWire", "HyphaRouting"], swiftSettings: memorySafe),
         // Level 6
+        .executableTarget(name: "hypha-sim", dependencies: ["HyphaSimulator"], swiftSettings: common),
         .executableTarget(
             name: "hypha",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
+                "HyphaIdentity", "HyphaRim", "HyphaRouting", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel",
+                "CSodium", "CToml",
             ],
             swiftSettings: common),
         .executableTarget(
@@ -113,6 +122,10 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
+            name: "HyphaRoutingTests",
+            dependencies: ["HyphaRouting", "HyphaSimulator", "HyphaIdentity", "HyphaWire", "HyphaBase"],
+            swiftSettings: common),
+        .testTarget(
             name: "HyphaIdentityTests",
             dependencies: ["HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CSodium"],
             swiftSettings: common),
@@ -127,12 +140,18 @@ let package = Package(
             name: "HyphaControlTests",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaControl",
+                "HyphaIdentity", "HyphaControl", "HyphaRouting",
             ],
             swiftSettings: common),
         .testTarget(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel", "CAllocHook"],
+            swiftSettings: common),
+        // A stock node at the other end of a byte stream, for the tests.
+        .target(name: "StockModel", path: "Tests/StockModel", swiftSettings: common),
+        .testTarget(
+            name: "HyphaStreamsTests",
+            dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaTests", dependencies: ["hypha", "HyphaIdentity", "HyphaBase"], swiftSettings: common),

@@ -56,7 +56,7 @@ static void expand(caead_context *context, caead_key *key, int suite, const uint
 
 static size_t make_nonces(ipsec_mb *state, const caead_job *jobs, size_t count) {
     if (count > GROUP) count = GROUP;
-    for (size_t i = 0; i < count; i++) state->nonces[i] = caead_make_nonce(jobs[i].counter);
+    for (size_t i = 0; i < count; i++) state->nonces[i] = caead_make_nonce(&jobs[i]);
     return count;
 }
 

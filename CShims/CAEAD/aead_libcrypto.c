@@ -85,7 +85,7 @@ static void expand(caead_context *context, caead_key *key, int suite, const uint
 // A cipher with the key and the nonce of this packet; NULL when the library refuses.
 static inline EVP_CIPHER_CTX *start(slot slots[SLOTS], const caead_job *job) {
     const caead_key *key = job->key;
-    caead_nonce nonce = caead_make_nonce(job->counter);
+    caead_nonce nonce = caead_make_nonce(job);
     // Fibonacci hashing: serials that follow each other at equal steps fall into different slots.
     slot *own = &slots[key->serial * 0x9e3779b97f4a7c15 >> (64 - SLOT_BITS)];
     const uint8_t *raw = own->serial == key->serial ? NULL : key->raw;

@@ -30,7 +30,7 @@ static void gcm_seal(caead_context *context, caead_job *jobs, size_t count) {
     (void)context;
     for (size_t i = 0; i < count; i++) {
         caead_job *job = &jobs[i];
-        caead_nonce nonce = caead_make_nonce(job->counter);
+        caead_nonce nonce = caead_make_nonce(job);
         job->ok = 1;
         if (crypto_aead_aes256gcm_encrypt_detached_afternm(
                 job->data, job->tag, NULL, job->data, job->length, job->ad, job->ad_length, NULL,
@@ -43,7 +43,7 @@ static void gcm_open(caead_context *context, caead_job *jobs, size_t count) {
     (void)context;
     for (size_t i = 0; i < count; i++) {
         caead_job *job = &jobs[i];
-        caead_nonce nonce = caead_make_nonce(job->counter);
+        caead_nonce nonce = caead_make_nonce(job);
         job->ok = crypto_aead_aes256gcm_decrypt_detached_afternm(
                       job->data, NULL, job->data, job->length, job->tag, job->ad, job->ad_length,
                       (const uint8_t *)&nonce, gcm_key(job)) == 0;
@@ -54,7 +54,7 @@ static void chacha_seal(caead_context *context, caead_job *jobs, size_t count) {
     (void)context;
     for (size_t i = 0; i < count; i++) {
         caead_job *job = &jobs[i];
-        caead_nonce nonce = caead_make_nonce(job->counter);
+        caead_nonce nonce = caead_make_nonce(job);
         job->ok = 1;
         if (crypto_aead_chacha20poly1305_ietf_encrypt_detached(
                 job->data, job->tag, NULL, job->data, job->length, job->ad, job->ad_length, NULL,
@@ -67,7 +67,7 @@ static void chacha_open(caead_context *context, caead_job *jobs, size_t count) {
     (void)context;
     for (size_t i = 0; i < count; i++) {
         caead_job *job = &jobs[i];
-        caead_nonce nonce = caead_make_nonce(job->counter);
+        caead_nonce nonce = caead_make_nonce(job);
         job->ok = crypto_aead_chacha20poly1305_ietf_decrypt_detached(
                       job->data, NULL, job->data, job->length, job->tag, job->ad, job->ad_length,
                       (const uint8_t *)&nonce, ((const caead_key *)job->key)->raw) == 0;

@@ -59,8 +59,8 @@ extern const caead_library caead_libsodium;
 // 16 bytes of which the first 12 are the nonce. One vector store: libraries load nonces in one piece, and a load
 // that spans two stores still in flight stalls.
 typedef uint64_t caead_nonce __attribute__((vector_size(16)));
-static inline caead_nonce caead_make_nonce(uint64_t counter) {
-    return (caead_nonce){htole64(counter << 32), htole64(counter >> 32)};
+static inline caead_nonce caead_make_nonce(const caead_job *job) {
+    return (caead_nonce){htole64(job->counter << 32 | job->nonce_head), htole64(job->counter >> 32)};
 }
 
 // The outcome of a seal that a library refused: nothing of the plaintext stays.

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "CKernel.h"
+#include "address.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -19,27 +19,6 @@
 #define IP_MTU 14
 #endif
 
-static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
-static int is_ipv4(const chy_address *a) { return memcmp(a->ip, mapped, sizeof mapped) == 0; }
-
-static socklen_t to_native(const chy_address *a, struct sockaddr_storage *s) {
-    memset(s, 0, sizeof *s);
-    if (is_ipv4(a)) {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)s;
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(a->port);
-        memcpy(&v4->sin_addr, a->ip + 12, 4);
-        return sizeof *v4;
-    }
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)s;
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(a->port);
-    v6->sin6_scope_id = a->scope;
-    memcpy(&v6->sin6_addr, a->ip, 16);
-    return sizeof *v6;
-}
-
 // FORCE passes net.core.rmem_max and wmem_max, which takes CAP_NET_ADMIN.
 static void set_buffer(int fd, int force, int plain, int bytes) {
     if (bytes <= 0) return;
@@ -49,9 +28,9 @@ static void set_buffer(int fd, int force, int plain, int bytes) {
 
 int chy_udp_open(const chy_address *address, const chy_udp_options *o, int *ipv4, int *gro, const char **step) {
     struct sockaddr_storage native;
-    socklen_t length = to_native(address, &native);
+    socklen_t length = chy_to_native(address, &native);
     int on = 1, off = 0, wanted;
-    *ipv4 = is_ipv4(address);
+    *ipv4 = chy_is_ipv4(address);
     *gro = 0;
     *step = "socket";
     int fd = socket(native.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
@@ -85,25 +64,6 @@ failed:;
     return -error;
 }
 
-int chy_socket_address(int fd, chy_address *address) {
-    struct sockaddr_storage native;
-    socklen_t length = sizeof native;
-    memset(address, 0, sizeof *address);
-    if (getsockname(fd, (struct sockaddr *)&native, &length) != 0) return -errno;
-    if (native.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&native;
-        memcpy(address->ip, mapped, sizeof mapped);
-        memcpy(address->ip + 12, &v4->sin_addr, 4);
-        address->port = ntohs(v4->sin_port);
-    } else {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&native;
-        memcpy(address->ip, &v6->sin6_addr, 16);
-        address->port = ntohs(v6->sin6_port);
-        address->scope = v6->sin6_scope_id;
-    }
-    return 0;
-}
-
 static int has_option(int option) {
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
     if (fd < 0) fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
@@ -118,7 +78,7 @@ int chy_udp_has_gso(void) { return has_option(UDP_SEGMENT); }
 
 int chy_path_mtu(const chy_address *address) {
     struct sockaddr_storage native;
-    socklen_t length = to_native(address, &native);
+    socklen_t length = chy_to_native(address, &native);
     int fd = socket(native.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
     if (fd < 0) return -errno;
     int mtu = 0, result;

@@ -1,4 +1,5 @@
 public import HyphaInterchange
+public import HyphaRouting
 
 /// What the control plane wants done. `ControlPort` does the first three, the program the others.
 public enum ControlAction: Sendable {
@@ -12,6 +13,8 @@ public enum ControlAction: Sendable {
     /// and how large datagrams to them may be, then call `ControlLoop.resolved` with the same link id, host and
     /// port: the addresses in order of preference, none when it failed.
     case resolve(link: UInt32, host: String, port: UInt16)
+    /// Write the router's state to where the next start finds it, before anything that follows leaves the node.
+    case persist(RouterState)
     /// A line for the log. Lines of one `key` are to be limited together.
     case log(LogLevel, String, key: String)
 }

@@ -18,6 +18,8 @@ public struct ControlConfiguration: Sendable {
     public var largestBody: UInt16
     /// Largest UDP payload to send while a path's own limit is not known, bytes.
     public var defaultDatagram: UInt16
+    /// Route control with the neighbours; nil: only configured routes and connected neighbours.
+    public var routing: RoutingSettings?
     /// UDP sockets that INITs to IPv4 and IPv6 addresses leave through.
     public var ipv4Socket: UInt8
     public var ipv6Socket: UInt8
@@ -25,7 +27,8 @@ public struct ControlConfiguration: Sendable {
     public init(
         peers: [ConfiguredPeer] = [], routes: [ConfiguredRoute] = [], maxPeers: Int = 4_096,
         maxSessions: Int = 16_384, suites: UInt8 = 1, seal: SealPolicy = .adaptive, largestDatagram: UInt16 = 1_472,
-        largestBody: UInt16 = 1_432, defaultDatagram: UInt16 = 1_232, ipv4Socket: UInt8 = 0, ipv6Socket: UInt8 = 0
+        largestBody: UInt16 = 1_432, defaultDatagram: UInt16 = 1_232, ipv4Socket: UInt8 = 0, ipv6Socket: UInt8 = 0,
+        routing: RoutingSettings? = nil
     ) {
         self.peers = peers
         self.routes = routes
@@ -38,5 +41,6 @@ public struct ControlConfiguration: Sendable {
         self.defaultDatagram = defaultDatagram
         self.ipv4Socket = ipv4Socket
         self.ipv6Socket = ipv6Socket
+        self.routing = routing
     }
 }

@@ -13,6 +13,7 @@ public struct ControlLoop: Sendable {
     private var context: ControlContext
     private var links: LinkSupervisor
     private var flows: FlowSupervisor
+    private var routes: RouteControl
     private var compiler = FIBCompiler()
     private var count = ControlCounters()
 
@@ -27,6 +28,7 @@ public struct ControlLoop: Sendable {
             wallSeconds: wallSeconds, now: now)
         links = LinkSupervisor(table: linkSessions, context: &context, now: now)
         flows = FlowSupervisor(table: flowSessions, capacity: configuration.maxSessions)
+        routes = RouteControl(configuration.routing, identity: identity, seed: context.random.uint64(), now: now)
         for route in configuration.routes where route.key != identity.publicKey {
             context.owners.learn(route.key.address)
             flows.refer(to: route.key, now: now, &context)
@@ -38,7 +40,11 @@ public struct ControlLoop: Sendable {
     public private(set) var isDrained = false
 
     /// Ends forwarding: the worker sends what is queued and stops.
-    public mutating func drain() { context.command(WorkerCommand(.drain)) }
+    public mutating func drain(now: Instant) {
+        routes.stop(now: now)
+        settle(now: now)
+        context.command(WorkerCommand(.drain))
+    }
 
     /// This node's own key.
     public var publicKey: PublicKey { context.identity.publicKey }
@@ -51,7 +57,9 @@ public struct ControlLoop: Sendable {
 
     /// When `advance` has something to do; nil: never by itself.
     public var nextDeadline: Instant? {
-        .earliest(.earliest(links.nextDeadline, flows.nextDeadline), compiler.nextDeadline)
+        .earliest(
+            .earliest(links.nextDeadline, flows.nextDeadline),
+            .earliest(routes.nextDeadline, compiler.nextDeadline))
     }
 
     /// What is to be done next; nil when there is nothing.
@@ -61,6 +69,7 @@ public struct ControlLoop: Sendable {
     public mutating func advance(to now: Instant) {
         links.advance(to: now, &context)
         flows.advance(to: now, &context)
+        routes.advance(to: now)
         settle(now: now)
     }
 
@@ -122,6 +131,10 @@ public struct ControlLoop: Sendable {
             return
         }
         count.linkControlIgnored += UInt64(control.ignored)
+        if !control.routing.isEmpty {
+            routes.receive(control.routing, from: link, now: now)
+            settle(now: now)
+        }
         guard !control.answers.isEmpty, links.book[link]?.isConnected == true else { return }
         guard links.mayAnswer(link: link, now: now) else {
             count.linkControlLimited += 1
@@ -207,7 +220,14 @@ public struct ControlLoop: Sendable {
             switch change {
             case .known(let key): flows.refer(to: key, now: now, &context)
             case .forgotten(let key): flows.release(key, now: now, &context)
+            case .up(let id): if let link = links.book[id] { routes.linkUp(link, now: now) }
+            case .down(let id): routes.linkDown(id, now: now)
             }
+        }
+        while true {
+            let changes = routes.perform(&context)
+            if changes.isEmpty { break }
+            for change in changes { follow(change, now: now) }
         }
         let subnets = context.owners.takeChanged()
         if !subnets.isEmpty {
@@ -218,10 +238,28 @@ public struct ControlLoop: Sendable {
             context.isForwardingChanged = false
             compiler.changed()
         }
-        guard let snapshot = compiler.compile(links: links.book, flows: flows, context: context, now: now) else {
+        guard
+            let snapshot = compiler.compile(
+                links: links.book, flows: flows, routes: routes, context: context, now: now)
+        else {
             return
         }
         count.published += 1
         context.actions.append(.publish(snapshot))
+    }
+
+    /// What a change of the routes means to links and peers.
+    private mutating func follow(_ change: RouteControl.Change, now: Instant) {
+        switch change {
+        case .known(let key):
+            context.owners.learn(key.address)
+            flows.refer(to: key, now: now, &context)
+        case .forgotten(let key):
+            context.owners.forget(key.address)
+            flows.release(key, now: now, &context)
+        case .dropped(let id):
+            // The link decides whether its neighbour lives; if it does, the two introduce themselves again.
+            if let link = links.book[id], link.isConnected, !link.isSilent { routes.linkUp(link, now: now) }
+        }
     }
 }

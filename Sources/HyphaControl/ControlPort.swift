@@ -51,7 +51,7 @@ public struct ControlPort: ~Copyable {
     }
 
     /// Asks the worker to take nothing more in, send what is queued, and end.
-    public mutating func drain() { loop.drain() }
+    public mutating func drain(now: Instant) { loop.drain(now: now) }
 
     /// True once the worker has said that it drained.
     public var isDrained: Bool { loop.isDrained }
@@ -126,7 +126,7 @@ public struct ControlPort: ~Copyable {
                 // What the commands before it make must be there when the worker reads it.
                 commands.publish()
                 if !publisher.publish(snapshot) { loop.publicationRefused(now: now) }
-            case .resolve, .log:
+            case .resolve, .log, .persist:
                 rim(action)
             }
             any = true

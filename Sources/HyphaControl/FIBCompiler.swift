@@ -8,6 +8,7 @@ import HyphaWire
 ///
 /// | destination | next hop |
 /// |---|---|
+/// | prefix that the router has a route for | its best next hop, or unreachable |
 /// | own address and /64 | local |
 /// | address and /64 of a connected neighbour's key | its link |
 /// | address and /64 of a route's key | the link of the neighbour that it goes by, while that is connected |
@@ -39,11 +40,12 @@ struct FIBCompiler: Sendable {
 
     /// The next table; nil when it is too early or nothing changed.
     mutating func compile(
-        links: PeerBook, flows: FlowSupervisor, context: ControlContext, now: Instant
+        links: PeerBook, flows: FlowSupervisor, routes: RouteControl, context: ControlContext, now: Instant
     ) -> ForwardingSnapshot? {
         guard isDue, now >= notBefore else { return nil }
         isDue = false
-        let entries = FIBCompiler.entries(links: links, flows: flows, context: context)
+        let entries =
+            routes.entries(flows: flows) + FIBCompiler.entries(links: links, flows: flows, context: context)
         guard entries != published else { return nil }
         published = entries
         notBefore = now.advanced(byMilliseconds: FIBCompiler.pauseMilliseconds)

@@ -135,6 +135,7 @@ struct FlowSupervisor: Sendable {
         perform(id, now: now, &context) { peer, environment, context in
             guard peer.hintLimit.take(now: now) else { return [] }
             peer.wantedUntil = now.advanced(byMilliseconds: FlowPeer.wantedMilliseconds)
+            peer.machine.hasten(now: now)
             return peer.machine.begin(now: now, &environment, &context)
         }
         return true

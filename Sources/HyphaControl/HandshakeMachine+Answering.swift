@@ -53,6 +53,7 @@ extension HandshakeMachine {
         let session = HeldSession(
             slot: slot, remoteIndex: received.senderIndex, isInitiator: false, suite: suite, lanes: secrets.lanes,
             created: now, path: path, largestDatagram: received.fields.largestDatagram,
+            bootID: received.fields.bootID,
             initTime: received.fields.time, settled: now, isConfirmed: false)
         prepare(session, index: index, peerModes: received.fields.sealModes, secrets, environment)
         environment.slots.install(slot)

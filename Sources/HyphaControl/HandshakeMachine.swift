@@ -54,6 +54,14 @@ struct HandshakeMachine: Sendable {
         return send(now: now, &environment, &context)
     }
 
+    /// There is a sign that the peer can be reached now: an open handshake does not wait for its next turn, but keeps the
+    /// shortest pause.
+    mutating func hasten(now: Instant) {
+        guard let handshake = open else { return }
+        let soonest = handshake.sent.advanced(byMilliseconds: RetrySchedule.shortestMilliseconds)
+        open?.nextTry = min(handshake.nextTry, max(now, soonest))
+    }
+
     /// Ends an open handshake without a word.
     mutating func abandon(_ environment: inout HandshakeEnvironment) {
         guard let handshake = open else { return }
@@ -137,6 +145,7 @@ struct HandshakeMachine: Sendable {
         let session = HeldSession(
             slot: handshake.slot, remoteIndex: answer.peerIndex, isInitiator: true, suite: answer.secrets.suite,
             lanes: answer.secrets.lanes, created: now, path: path, largestDatagram: answer.fields.largestDatagram,
+            bootID: answer.fields.bootID,
             initTime: InitTime(seconds: 0, count: 0), settled: now, isConfirmed: false)
         prepare(
             session, index: handshake.initiator.index, peerModes: answer.fields.sealModes, answer.secrets, environment)
@@ -189,6 +198,9 @@ struct HandshakeMachine: Sendable {
         case .promoted(let session, let isCurrent, let dropped):
             environment.counters.answeredConfirmed += 1
             confirmedTime = max(confirmedTime, session.initTime)
+            // RESP there, first packet back. A repeated RESP would make it look far longer.
+            let taken = now.nanoseconds(since: session.created)
+            if taken < HandshakeMachine.longestRoundTrip { roundTrip.measured(nanoseconds: taken) }
             // The path works and both ends have a session: an answer to our own INIT, if there was one, is lost.
             abandon(&environment)
             // The empty message tells the initiator that its session arrived.
@@ -199,6 +211,9 @@ struct HandshakeMachine: Sendable {
             return effects
         }
     }
+
+    /// Nanoseconds from RESP to confirmation that still count as a round trip: below the first repetition of an INIT.
+    private static let longestRoundTrip: UInt64 = 200_000_000
 
     // MARK: - Parts
 

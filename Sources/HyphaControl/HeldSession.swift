@@ -15,6 +15,8 @@ struct HeldSession: Sendable {
     let path: HandshakePath
     /// Largest datagram, or end-to-end body, that the peer takes, bytes.
     let largestDatagram: UInt16
+    /// Random number of the peer's run: another one means that it started again.
+    var bootID: UInt64 = 0
     /// Time of the INIT that it came from, as responder.
     let initTime: InitTime
     /// When its keys became usable both ways as far as this end knows: RESP as initiator, first packet as responder.

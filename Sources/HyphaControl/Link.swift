@@ -9,8 +9,8 @@ struct Link: Sendable {
     let configured: Int?
     var machine: HandshakeMachine
     var dialer: Dialer?
-    /// Nothing leaves on it with only its header sealed.
-    let sealsFully: Bool
+    /// How packets on it are sealed.
+    let seal: SealPolicy
     /// Where packets to the neighbour go; kept while it is not connected.
     var endpoint: SocketAddress?
     var socket: UInt8 = 0
@@ -24,6 +24,10 @@ struct Link: Sendable {
     var isSilent = false
     /// When the worker said so last.
     var lastSilent = Instant.zero
+    /// The neighbour's run that sessions came from last.
+    var bootID: UInt64?
+    /// When the session in use was made; nil before the first.
+    var sessionSince: Instant?
     /// As it was when others were told last.
     var wasConnected = false
     /// The neighbour's key was proved by a session here: it counts as known.
@@ -40,6 +44,8 @@ struct Link: Sendable {
         var largestDatagram: UInt16
     }
 
+    /// A session that the neighbour begins at this age of the old one is no renewal: it took us for silent.
+    static let recoveryMilliseconds: Range<UInt64> = 5_000..<110_000
     static let probeMilliseconds: UInt64 = 500
     /// A worker that sees a neighbour silent says so again within this time.
     static let silenceMilliseconds: UInt64 = 5_000
@@ -47,14 +53,14 @@ struct Link: Sendable {
     static let forgetMilliseconds: UInt64 = 300_000
 
     init(
-        id: UInt32, key: PublicKey, own: PublicKey, configured: Int?, dialer: Dialer?, sealsFully: Bool, now: Instant
+        id: UInt32, key: PublicKey, own: PublicKey, configured: Int?, dialer: Dialer?, seal: SealPolicy, now: Instant
     ) {
         self.id = id
         self.key = key
         self.configured = configured
         self.dialer = dialer
         machine = HandshakeMachine(id: id, peer: key, own: own, isEager: configured != nil)
-        self.sealsFully = sealsFully
+        self.seal = seal
         emptySince = now
         answerLimit = TokenBucket(rate: 50, burst: 100, now: now)
     }

@@ -23,7 +23,7 @@ struct LinkSupervisor: Sendable {
                 Link(
                     id: id, key: peer.key, own: context.identity.publicKey, configured: i,
                     dialer: Dialer(hosts: hosts),
-                    sealsFully: (peer.seal ?? configuration.seal) == .full, now: now)
+                    seal: peer.seal ?? configuration.seal, now: now)
             }
             guard let id else { continue }
             if peer.key == context.identity.publicKey {
@@ -130,14 +130,14 @@ struct LinkSupervisor: Sendable {
             return
         }
         let key = received.initiatorKey
-        let sealsFully = context.configuration.seal == .full
+        let seal = context.configuration.seal
         let added = book.link(with: key, over: sender) == nil
         let id =
             book.link(with: key, over: sender)
             ?? book.add(key: key) { id in
                 Link(
                     id: id, key: key, own: context.identity.publicKey, configured: nil, dialer: nil,
-                    sealsFully: sealsFully, now: now)
+                    seal: seal, now: now)
             }
         guard let id else {
             environment.counters.refusedPeerCap += 1
@@ -170,16 +170,24 @@ struct LinkSupervisor: Sendable {
 
     /// The neighbour was sent something and nothing came back for a second.
     mutating func silent(link id: UInt32, now: Instant, _ context: inout ControlContext) {
+        var becameSilent = false
         perform(id, now: now, &context) { link, environment, context in
             guard link.isConnected else { return [] }
             if let dialer = link.dialer {
                 if case .resting = dialer.state { return [] }
                 if !link.isSilent { LinkSupervisor.ask(link, &context) }
             }
+            if !link.isSilent {
+                context.log(
+                    .warning, key: link.configured == nil ? "guest" : "peer-\(link.id)",
+                    "peer \(context.name(link)) does not answer; asking it for a new session")
+                becameSilent = true
+            }
             link.isSilent = true
             link.lastSilent = now
             return link.machine.peerIsSilent(now: now, &environment, &context)
         }
+        if becameSilent { changes.append(.down(id)) }
     }
 
     mutating func sessionRetired(slot: UInt32) { environment.slots.retired(slot) }
@@ -271,6 +279,20 @@ struct LinkSupervisor: Sendable {
     ) {
         move(&link, to: session.path, limit: session.largestDatagram, &context)
         if isCurrent { context.command(WorkerCommand(.sendWithLinkSession, id: link.id, slot: session.slot)) }
+        if link.isSilent {
+            context.log(
+                .info, key: link.configured == nil ? "guest" : "peer-\(link.id)",
+                "peer \(context.name(link)) answers again")
+        }
+        if isCurrent {
+            let isAnotherRun = link.bootID.map { $0 != session.bootID } ?? false
+            let age = link.sessionSince.map { session.created.milliseconds(since: $0) } ?? 0
+            // What we told it is forgotten there, whether we noticed anything or not.
+            let wasTakenForSilent = !session.isInitiator && Link.recoveryMilliseconds.contains(age)
+            if isAnotherRun || link.isSilent || wasTakenForSilent { changes.append(.up(link.id)) }
+            link.bootID = session.bootID
+            link.sessionSince = session.created
+        }
         link.isSilent = false
         link.dialer?.connected()
         if link.dialer != nil { link.nextProbe = now.advanced(byMilliseconds: Link.probeMilliseconds) }
@@ -295,6 +317,8 @@ struct LinkSupervisor: Sendable {
         if link.isSilent, now.milliseconds(since: link.lastSilent) < Link.silenceMilliseconds {
             for effect in link.machine.reset(&environment) { apply(effect, to: &link, now: now, &context) }
         }
+        // Packets came in meanwhile: the link works with the session that it has.
+        if link.isSilent, link.isConnected { changes.append(.up(link.id)) }
         link.isSilent = false
         link.dialer?.rest(now: now, jitter: &context.jitter)
     }
@@ -319,6 +343,7 @@ struct LinkSupervisor: Sendable {
         guard link.isConnected != link.wasConnected else { return }
         link.wasConnected = link.isConnected
         context.isForwardingChanged = true
+        changes.append(link.isConnected ? .up(link.id) : .down(link.id))
         let place = link.endpoint.map { " at \($0)" } ?? ""
         // Guests come and go in numbers: their lines are limited together.
         context.log(
@@ -350,7 +375,7 @@ struct LinkSupervisor: Sendable {
         link.announced = announced
         context.command(
             WorkerCommand(
-                .setLink, id: link.id, value: UInt32(limit) | (link.sealsFully ? 1 << 16 : 0), socket: link.socket,
+                .setLink, id: link.id, value: UInt32(limit) | WorkerCommand.sealBits(link.seal), socket: link.socket,
                 endpoint: endpoint))
     }
 

@@ -9,6 +9,8 @@ enum PuntHandler {
         var answers: [ControlTLV] = []
         var probes = 0
         var challenges = 0
+        /// Route control, in order.
+        var routing: [ControlTLV] = []
         /// Entries without a meaning for this node yet; padding not counted.
         var ignored = 0
     }
@@ -57,6 +59,7 @@ enum PuntHandler {
             case challenge:
                 result.challenges += 1
                 result.answers.append(ControlTLV(type: answer, value: entry.value))
+            case RouteControl.firstType...RouteControl.lastType: result.routing.append(entry)
             default: result.ignored += 1
             }
         }

@@ -4,6 +4,8 @@ import HyphaBase
 enum RetrySchedule {
     /// INITs repeat these bytes for so long; then a new one is made.
     static let sameBytesMilliseconds: UInt64 = 5_000
+    /// Between two INITs of a handshake at least.
+    static let shortestMilliseconds: UInt64 = 250
     /// A handshake without an answer ends.
     static let giveUpMilliseconds: UInt64 = 90_000
     /// How long the INITs of an eager handshake stay one second apart.
@@ -16,7 +18,7 @@ enum RetrySchedule {
     static func delay(tries: Int, elapsed: UInt64, eager: Bool, jitter: inout Seed) -> UInt64 {
         let milliseconds: UInt64 =
             switch tries {
-            case ...1: 250
+            case ...1: shortestMilliseconds
             case 2: 500
             case 3: 1_000
             default:

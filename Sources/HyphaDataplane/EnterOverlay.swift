@@ -100,6 +100,16 @@ private func ask(
     if punts.notice(.flowNeeded, id: id) { peer.pointee.asked = context.now }
 }
 
+/// How a packet that enters here is sealed on its first link: the node's choice or the link's, and full where the
+/// neighbour does not take the other.
+@inline(__always)
+private func entryMode(_ id: UInt32, _ context: borrowing StageContext) -> SealMode {
+    guard let link = context.links[id], link.pointee.fullOnly == 0 else { return .full }
+    if link.pointee.headerEntry == 0, context.entryMode == .full { return .full }
+    guard context.linkSessions.record(link.pointee.sendSlot).pointee.peerModes & 2 != 0 else { return .full }
+    return .header
+}
+
 /// Builds the frames of segments `first`... of a packet from the TUN: routing header and plaintext in place, ready for
 /// `sealFlow`. Stops when the vector is full or no memory is left, and returns the next segment to build.
 ///
@@ -121,11 +131,7 @@ func buildFrames(
     let hash = IPv6Header.flowHash(ip, length: packet.length)
     let source = IPv6Header.source(ip)
     let destination = IPv6Header.destination(ip)
-    var mode = context.entryMode
-    if mode == .header, let link = context.links[entry.link] {
-        let accepted = context.linkSessions.record(link.pointee.sendSlot).pointee.peerModes & 2 != 0
-        if !accepted || link.pointee.fullOnly != 0 { mode = .full }
-    }
+    let mode = entryMode(entry.link, context)
     let bodyOffset = LinkHeader.size &+ RoutingHeader.size &+ (mode == .header ? LinkHeader.tagSize : 0)
     var k = first
     while k < packet.segments {

@@ -10,6 +10,8 @@ struct LinkRecord {
     var exists: UInt8 = 0
     /// 1 when packets leave fully sealed whatever mode they arrived in.
     var fullOnly: UInt8 = 0
+    /// 1 when packets that enter the overlay here leave header-sealed, whatever the node's own choice.
+    var headerEntry: UInt8 = 0
     /// Number of the open train in `Departures`, 0xFF for none.
     var train: UInt8 = 0xFF
     /// Largest datagram (UDP payload) that the path takes.

@@ -2,11 +2,11 @@ import HyphaBase
 
 /// When something was last heard from and said to a neighbour or an end-to-end peer (docs/protocol.md, "Liveness").
 ///
-/// Who got data and sent nothing for 250 ms answers with a keepalive; who sent data and heard nothing valid for 1 s
+/// Who got data and sent nothing for 250 ms answers with a keepalive; who sent data and heard nothing valid for 850 ms
 /// tells control, which starts a handshake.
 struct Liveness {
     static let keepaliveAfterMilliseconds: UInt64 = 250
-    static let silentAfterMilliseconds: UInt64 = 1_000
+    static let silentAfterMilliseconds: UInt64 = 850
     /// How often the two rules are checked while either is pending.
     static let tickMilliseconds: UInt64 = 50
 

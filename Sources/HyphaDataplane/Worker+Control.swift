@@ -70,7 +70,8 @@ extension Worker {
             link.pointee.endpoint = command.endpoint
             link.pointee.socket = command.socket
             link.pointee.mtu = command.value & 0xFFFF
-            link.pointee.fullOnly = command.value >> 16 != 0 ? 1 : 0
+            link.pointee.fullOnly = command.value & WorkerCommand.fullSealBit != 0 ? 1 : 0
+            link.pointee.headerEntry = command.value & WorkerCommand.headerSealBit != 0 ? 1 : 0
             linkLimit = max(linkLimit, command.id + 1)
         case .removeLink:
             guard let link = context.links[command.id] else { return }

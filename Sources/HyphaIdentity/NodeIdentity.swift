@@ -41,6 +41,18 @@ public struct NodeIdentity: Sendable {
     }
 }
 
+extension NodeIdentity {
+    /// Lends the 32 bytes that this node and the owner of `key` share: the X25519 result as it is, which stock nodes use as
+    /// their AES-256-GCM key, the same for both directions and for the life of both identities. Wiped afterwards. Nil, and
+    /// nothing called, for the few keys whose result is zero.
+    public func withStockSecret<Result>(
+        with key: PublicKey, _ body: (UnsafePointer<UInt8>) -> Result
+    ) -> Result? {
+        guard let shared = X25519.sharedSecret(secret, key.bytes) else { return nil }
+        return unsafe shared.withPointer(body)
+    }
+}
+
 extension NodeIdentity: CustomStringConvertible {
     /// The public key.
     public var description: String { publicKey.hex }

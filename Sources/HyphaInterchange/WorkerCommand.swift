@@ -5,8 +5,8 @@ public import HyphaBase
 public struct WorkerCommand: BitwiseCopyable, Sendable {
     @frozen
     public enum Operation: UInt8, BitwiseCopyable, Sendable {
-        /// Link `id` goes to `endpoint` through `socket`, takes datagrams up to the low 16 bits of `value` in bytes; bit
-        /// 16: everything is sealed in full. Creates or changes it.
+        /// Link `id` goes to `endpoint` through `socket`, takes datagrams up to the low 16 bits of `value`; `fullSealBit`
+        /// and `headerSealBit` override how packets are sealed on it. Creates or changes it.
         case setLink
         /// Link `id` is gone; its sessions are retired by commands of their own before.
         case removeLink
@@ -35,6 +35,11 @@ public struct WorkerCommand: BitwiseCopyable, Sendable {
         /// Stop taking packets in, send what is queued, then end.
         case drain
     }
+
+    /// In the value of `setLink`: everything leaves fully sealed, whatever mode it arrived in.
+    public static let fullSealBit: UInt32 = 1 << 16
+    /// In the value of `setLink`: packets that enter the overlay here leave header-sealed.
+    public static let headerSealBit: UInt32 = 1 << 17
 
     public var operation: Operation
     public var socket: UInt8

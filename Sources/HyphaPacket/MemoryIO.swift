@@ -25,11 +25,12 @@ public struct MemoryIO: PacketIO, ~Copyable {
         let bytes: [UInt8]
         let segmentSize: Int
         let sender: SocketAddress
+        var connection: UInt32 = 0
     }
 
     let pool: PacketPool
     let counters: WorkerCounters
-    private var input: [Input] = []
+    var input: [Input] = []
     private var pending: [(pieces: [Train.Piece], packets: Int, bytes: Int, isUDP: Bool)] = []
     /// Trains that the worker sent, oldest first.
     public private(set) var sent: [SentTrain] = []
@@ -39,6 +40,13 @@ public struct MemoryIO: PacketIO, ~Copyable {
     /// Sends and writes are refused while true, as when the kernel's queue is full.
     public var isFull = false
     public private(set) var inFlight = 0
+    /// TCP connections at most.
+    public var maxConnections = 4_096
+    /// Connections by place.
+    var connections: [MemoryConnection] = []
+    var events: [ConnectionEvent] = []
+    /// Dials of the worker, oldest first. They stay without answer until `answer` or `endByPeer`.
+    public internal(set) var dialled: [(connection: UInt32, address: SocketAddress)] = []
 
     public init(pool: PacketPool, counters: WorkerCounters, hasTun: Bool) {
         self.pool = pool
@@ -74,8 +82,8 @@ public struct MemoryIO: PacketIO, ~Copyable {
     public mutating func receive(into arrivals: UnsafeMutableBufferPointer<Arrival>) -> Int {
         complete()
         var count = 0
-        while count < arrivals.count, !input.isEmpty, let slab = pool.takeSlab() {
-            let next = input.removeFirst()
+        while count < arrivals.count, let index = nextInput(), let slab = pool.takeSlab() {
+            let next = input.remove(at: index)
             let length = min(next.bytes.count, PacketPool.slabCapacity)
             let place = pool.base(slab) + PacketPool.slabHeadroom
             next.bytes.withUnsafeBytes { bytes in
@@ -83,13 +91,14 @@ public struct MemoryIO: PacketIO, ~Copyable {
             }
             arrivals[count] = Arrival(
                 source: next.source, buffer: slab, offset: UInt32(PacketPool.slabHeadroom), length: UInt32(length),
-                segmentSize: UInt16(clamping: next.segmentSize), sender: next.sender)
+                segmentSize: UInt16(clamping: next.segmentSize), sender: next.sender, connection: next.connection)
             count += 1
         }
         return count
     }
 
     private mutating func complete() {
+        completeWrites()
         for train in pending {
             for piece in train.pieces { pool.release(piece.buffer) }
             counters.add(train.isUDP ? .sent : .delivered, train.packets)

@@ -1,29 +1,32 @@
 public import HyphaBase
 
-/// One receive: a datagram, a train of equal datagrams, or a packet or super-packet from the TUN.
+/// One receive: a datagram, a train of equal datagrams, a packet or super-packet from the TUN, or bytes of a stream.
 @frozen
 public struct Arrival: BitwiseCopyable {
     @frozen
     public enum Source: UInt8, BitwiseCopyable, Sendable {
-        case udp, tun
+        case udp, tun, stream
     }
     public var source: Source
     /// UDP socket number at the rim.
     public var socket: UInt8
-    /// Bytes of every datagram but the last; 0 for a single one. Never set for the TUN.
+    /// Bytes of every datagram but the last; 0 for a single one. Never set for the TUN and streams.
     public var segmentSize: UInt16
     /// The receiver of the arrival owns one reference on this buffer.
     public var buffer: UInt32
-    /// First byte: of the datagram, or of the TUN's 10-byte virtio header.
+    /// First byte: of the datagram, of the TUN's 10-byte virtio header, or of the next bytes of the stream.
     public var offset: UInt32
     /// Bytes from `offset` on, virtio header included.
     public var length: UInt32
     /// Sender of a UDP arrival.
     public var sender: SocketAddress
+    /// Connection of a stream's bytes.
+    public var connection: UInt32
 
     public init(
         source: Source, buffer: UInt32, offset: UInt32, length: UInt32, segmentSize: UInt16 = 0,
-        socket: UInt8 = 0, sender: SocketAddress = SocketAddress(address: IPv6Address(high: 0, low: 0), port: 0)
+        socket: UInt8 = 0, sender: SocketAddress = SocketAddress(address: IPv6Address(high: 0, low: 0), port: 0),
+        connection: UInt32 = 0
     ) {
         self.source = source
         self.socket = socket
@@ -32,6 +35,7 @@ public struct Arrival: BitwiseCopyable {
         self.offset = offset
         self.length = length
         self.sender = sender
+        self.connection = connection
     }
 }
 
@@ -61,7 +65,7 @@ public protocol PacketIO: ~Copyable {
 }
 
 extension Arrival {
-    /// Datagrams in it; 1 for a read of the TUN.
+    /// Datagrams in it; 1 for a read of the TUN or of a stream.
     @inlinable
     public var packetCount: Int {
         segmentSize == 0 ? 1 : (Int(length) &+ Int(segmentSize) &- 1) / Int(segmentSize)

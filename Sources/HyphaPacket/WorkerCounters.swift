@@ -20,6 +20,7 @@ public enum Counter: Int, CaseIterable, Sendable {
     case errorsSent
     case trainsSent, tunWrites, receives, turns, waits
     case parkedTotal
+    case connectionsRefused
 
     public var name: String {
         var text = ""

@@ -9,6 +9,8 @@ struct BufferGroup {
     let id: UInt16
     /// Buffers that the ring takes, a power of two.
     let capacity: Int
+    /// Buffers lent at most.
+    var limit: Int
     /// First byte of a slab that the kernel may write.
     let start: Int
     /// Bytes that it may write.
@@ -31,6 +33,7 @@ struct BufferGroup {
         var size = 1
         while size < capacity { size *= 2 }
         self.capacity = size
+        limit = size
         self.id = id
         self.start = start
         self.length = UInt32(length)
@@ -52,7 +55,7 @@ struct BufferGroup {
     /// Lends free slabs until the ring holds what suits the traffic, or only `reserve` are free.
     @inline(__always)
     mutating func refill(from pool: PacketPool, reserve: Int) {
-        let wanted = min(capacity, max(BufferGroup.fewest, BufferGroup.workingSet / averageLength))
+        let wanted = min(limit, max(BufferGroup.fewest, BufferGroup.workingSet / averageLength))
         if filled < wanted && pool.freeSlabCount > reserve { lend(wanted, from: pool, reserve: reserve) }
     }
 

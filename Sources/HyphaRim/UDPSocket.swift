@@ -68,49 +68,18 @@ public final class UDPSocket: Sendable {
         var step: UnsafePointer<CChar>?
         let descriptor = chy_udp_open(&native, &wanted, &isIPv4, &hasGRO, &step)
         guard descriptor >= 0 else {
-            throw refused(address, step.map { String(cString: $0) } ?? "socket", -descriptor)
+            throw RimError.cannotListen("UDP", address, step.map { String(cString: $0) } ?? "socket", -descriptor)
         }
         var local = chy_address()
         let code = chy_socket_address(descriptor, &local)
         let socket = UDPSocket(
             descriptor, isIPv4: isIPv4 == 1, hasGRO: hasGRO == 1, localAddress: local.socketAddress)
-        guard code >= 0 else { throw refused(address, "getsockname", -code) }
+        guard code >= 0 else { throw RimError.cannotListen("UDP", address, "getsockname", -code) }
         guard options.gro != .on || socket.hasGRO else {
             throw RimError(
                 .offloadUnavailable,
                 "udp_gro = \"on\", but the kernel refuses UDP_GRO on \(address): set it to \"auto\" or \"off\"")
         }
         return socket
-    }
-
-    private static func refused(_ address: SocketAddress, _ step: String, _ code: Int32) -> RimError {
-        switch code {
-        case EADDRINUSE:
-            RimError(
-                .addressInUse,
-                "UDP \(address) is in use by another program: stop that program "
-                    + "(ss -ulpn 'sport = :\(address.port)' names it) or listen on another port")
-        case EADDRNOTAVAIL:
-            RimError(
-                .badAddress,
-                "cannot listen on UDP \(address): this host does not have the address; "
-                    + "use one of its own (ip addr), [::] or 0.0.0.0")
-        case EAFNOSUPPORT:
-            RimError(
-                .badAddress,
-                "cannot listen on UDP \(address): the kernel has no \(address.isIPv4 ? "IPv4" : "IPv6"); "
-                    + "listen on \(address.isIPv4 ? "[::]" : "0.0.0.0") instead")
-        case EACCES, EPERM:
-            RimError(
-                .permission,
-                "cannot listen on UDP \(address): not permitted; ports below 1024 need CAP_NET_BIND_SERVICE, "
-                    + "or use a port from 1024 on")
-        case EINVAL where step == "bind":
-            RimError(
-                .badAddress,
-                "cannot listen on UDP \(address): a link-local address needs its interface, as in fe80::1%eth0")
-        default:
-            RimError(.system, "cannot listen on UDP \(address): \(step): \(RimError.text(code))")
-        }
     }
 }

@@ -1,19 +1,21 @@
 public import HyphaBase
 public import HyphaPacket
 
-/// A worker's packets in and out: its UDP sockets and its TUN queue on one io_uring.
+/// A worker's packets in and out: its UDP sockets, its TUN queue and its TCP connections on one io_uring.
 ///
 /// Opened on any thread, so that errors reach whoever starts the node; then moved to the worker's thread, which calls
 /// `start` and everything after it. Nothing is allocated after `open`. Every turn ends with `submit` or `wait`.
 ///
 /// It counts what leaves: `sent`, `sentBytes`, `trainsSent`, `delivered`, `deliveredBytes` (without virtio headers),
-/// `tunWrites`, `waits`, and the drop reasons `sendFailed`, `tunFailed` and `shutdown`. What arrives is counted by
-/// whoever takes it.
-public struct WorkerIO: ~Copyable, PacketIO, @unchecked Sendable {
+/// `tunWrites`, `waits`, and the drop reasons `sendFailed`, `tunFailed` and `shutdown`. Of streams it counts written
+/// bytes (`sentBytes`) and `connectionsRefused`. What arrives is counted by whoever takes it.
+public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
     /// What one worker works with.
     public struct Options {
         /// `Train.socket` and `Arrival.socket` are indices into this list. At most 64.
         public var sockets: [UDPSocket]
+        /// TCP connections are accepted from these; `accepted` names the index. At most 64.
+        public var listeners: [TCPListener] = []
         public var tun: TunDevice?
         /// The TUN queue that is this worker's.
         public var tunQueue = 0
@@ -28,6 +30,13 @@ public struct WorkerIO: ~Copyable, PacketIO, @unchecked Sendable {
         /// are received into fewer of them, so that a turn stays in the core's cache.
         public var udpBuffers = 32
         public var tunBuffers = 8
+        /// Likewise for all TCP connections together: a connection holds one only while its bytes are being taken.
+        public var streamBuffers = 16
+        /// TCP connections at most, 0 for none; what comes in above is reset. 4,096 suits: memory for one is touched when
+        /// it is first needed.
+        public var maxConnections = 0
+        /// Milliseconds until a dial is given up.
+        public var connectMilliseconds: UInt64 = 5_000
         /// Sends under way at most.
         public var sendSlots = 512
 
@@ -74,6 +83,24 @@ public struct WorkerIO: ~Copyable, PacketIO, @unchecked Sendable {
 
     public mutating func deliver(_ train: borrowing Train) -> Bool { state.pointee.deliver(train) }
 
+    public mutating func takeConnectionEvents(into events: UnsafeMutableBufferPointer<ConnectionEvent>) -> Int {
+        state.pointee.takeConnectionEvents(into: events)
+    }
+
+    public mutating func connect(to address: SocketAddress) -> UInt32? { state.pointee.connect(to: address) }
+
+    public mutating func write(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Bool {
+        state.pointee.write(connection, pieces)
+    }
+
+    public mutating func pauseReceive(_ connection: UInt32) { state.pointee.pauseReceive(connection) }
+
+    public mutating func resumeReceive(_ connection: UInt32) { state.pointee.resumeReceive(connection) }
+
+    public mutating func close(_ connection: UInt32, reset: Bool) { state.pointee.close(connection, reset: reset) }
+
+    public func roundTripTime(_ connection: UInt32) -> UInt32? { state.pointee.roundTripTime(connection) }
+
     public var inFlight: Int { state.pointee.inFlight }
 
     public var hasTun: Bool { state.pointee.tunQueue >= 0 }
@@ -91,6 +118,6 @@ public struct WorkerIO: ~Copyable, PacketIO, @unchecked Sendable {
     public var lastSendError: Int32 { state.pointee.lastSendError }
 
     /// Cancels what is under way, takes everything back and closes the ring: all references are released then, and
-    /// packets not sent count as dropped with `shutdown`. On the worker's thread; further calls do nothing.
+    /// packets not sent count as dropped with `shutdown`. Connections end with FIN. On the worker's thread; further calls do nothing.
     public mutating func shutdown() { state.pointee.shutdown() }
 }

@@ -44,7 +44,11 @@ extension WorkerRing {
             case Kind.wake:
                 isWakeArmed = false
             default:
-                break
+                guard taken < arrivals.count else {
+                    uring.advance(read)
+                    return taken
+                }
+                if finishStream(completion, into: &arrivals[taken]) { taken &+= 1 }
             }
             read &+= 1
         }

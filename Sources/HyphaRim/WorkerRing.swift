@@ -22,7 +22,9 @@ internal import HyphaPacket
 /// | 118 | 10 | virtio header |
 /// | 128 | 65,536 | packet or super-packet |
 ///
-/// A completion's user data is its kind in the top byte and a socket or slot number below.
+/// A slab lent for a stream holds up to 65,536 bytes from 128 on.
+///
+/// A completion's user data is its kind in the top byte and a socket, slot or listener number or connection id below.
 struct WorkerRing: ~Copyable {
     static let nameSize = 28
     static let controlSize = 64
@@ -35,10 +37,27 @@ struct WorkerRing: ~Copyable {
         static let send: UInt64 = 3
         static let wake: UInt64 = 4
         static let cancel: UInt64 = 5
+        static let accept: UInt64 = 6
+        static let connect: UInt64 = 7
+        static let streamReceive: UInt64 = 8
+        static let streamWrite: UInt64 = 9
+        /// The pause after a failed accept.
+        static let retry: UInt64 = 10
+        /// Nothing is to be done: time limits, and cancellations of single requests.
+        static let none: UInt64 = 11
     }
 
     /// Failed receives in a row after which a socket or the TUN is given up.
     static let maxFailures: Int32 = 16
+
+    /// A listener as the worker accepts from it.
+    struct Listener {
+        var descriptor: Int32
+        /// A request of ours waits in the kernel.
+        var isArmed = false
+        /// The last accept failed, for want of descriptors most likely: the next follows when the pause is over.
+        var pauses = false
+    }
 
     /// One socket or the TUN queue as the worker reads it.
     struct Source {
@@ -57,12 +76,15 @@ struct WorkerRing: ~Copyable {
     let changes: OffloadChanges
     // They own the descriptors.
     let socketOwners: [UDPSocket]
+    let listenerOwners: [TCPListener]
     let tunOwner: TunDevice?
     let wakeOwner: Wake
 
     let sources: UnsafeMutablePointer<Source>
     let sourceCount: Int
     var tun = Source()
+    let listeners: UnsafeMutablePointer<Listener>
+    let listenerCount: Int
     /// Says where the kernel puts what it receives: lengths of name and control messages.
     let receiveShape: UnsafeMutablePointer<msghdr>
     let wakeCount: UnsafeMutablePointer<UInt64>
@@ -70,9 +92,14 @@ struct WorkerRing: ~Copyable {
 
     var udpGroup: BufferGroup
     var tunGroup: BufferGroup
+    var streamGroup: BufferGroup
     /// Slabs that are never lent, so that the stages can build trains.
     let reserve: Int
     var slots: SendSlots
+    var connections: ConnectionTable
+    /// [0] how long a dial may take, [1] the pause after a failed accept.
+    let times: UnsafeMutablePointer<__kernel_timespec>
+    var isRetryArmed = false
 
     var inFlight = 0
     var segmentLimit: Int32
@@ -87,37 +114,66 @@ struct WorkerRing: ~Copyable {
 
     private init(
         uring: consuming Uring, options: WorkerIO.Options, sources: UnsafeMutablePointer<Source>,
-        receiveShape: UnsafeMutablePointer<msghdr>, udpGroup: BufferGroup, tunGroup: BufferGroup, slots: SendSlots,
-        tunQueue: Int32
+        listeners: UnsafeMutablePointer<Listener>, receiveShape: UnsafeMutablePointer<msghdr>,
+        groups: (udp: BufferGroup, tun: BufferGroup, stream: BufferGroup), tunQueue: Int32
     ) {
         self.uring = uring
         pool = options.pool
         counters = options.counters
         changes = options.changes
         socketOwners = options.sockets
+        listenerOwners = options.listeners
         tunOwner = options.tun
         wakeOwner = options.wake
         self.sources = sources
         sourceCount = options.sockets.count
+        self.listeners = listeners
+        listenerCount = options.listeners.count
         tun.descriptor = tunQueue
         self.receiveShape = receiveShape
         wakeCount = .allocate(capacity: 1)
         wakeCount.initialize(to: 0)
-        self.udpGroup = udpGroup
-        self.tunGroup = tunGroup
         reserve = min(8, options.pool.slabCount / 8)
-        self.slots = slots
+        udpGroup = groups.udp
+        tunGroup = groups.tun
+        streamGroup = groups.stream
+        slots = SendSlots(capacity: max(1, options.sendSlots))
+        connections = ConnectionTable(capacity: options.maxConnections)
+        times = .allocate(capacity: 2)
+        times.initialize(repeating: __kernel_timespec(), count: 2)
+        times[0].tv_sec = Int64(options.connectMilliseconds / 1_000)
+        times[0].tv_nsec = Int64(options.connectMilliseconds % 1_000) * 1_000_000
+        times[1].tv_nsec = 100_000_000
         segmentLimit = Int32(clamping: max(1, min(options.offload.segmentLimit, Train.maxPackets)))
         readsMultishot = options.offload.multishotRead.isOn
+        shareSlabs()
+    }
+
+    /// What one kind of receive is lent and does not use is lost to the others: when all may not have what they ask for,
+    /// each gets its part.
+    private mutating func shareSlabs() {
+        if sourceCount == 0 { udpGroup.limit = 0 }
+        if tun.descriptor < 0 { tunGroup.limit = 0 }
+        if connections.capacity == 0 { streamGroup.limit = 0 }
+        let asked = udpGroup.limit + tunGroup.limit + streamGroup.limit
+        let usable = pool.slabCount - reserve
+        guard connections.capacity > 0, asked > usable else { return }
+        udpGroup.limit = (udpGroup.limit * usable + asked - 1) / asked
+        tunGroup.limit = (tunGroup.limit * usable + asked - 1) / asked
+        streamGroup.limit = streamGroup.limit * usable / asked
     }
 
     deinit {
         sources.deallocate()
+        listeners.deallocate()
         receiveShape.deallocate()
         wakeCount.deallocate()
         udpGroup.deallocate()
         tunGroup.deallocate()
+        streamGroup.deallocate()
         slots.deallocate()
+        connections.deallocate()
+        times.deallocate()
     }
 
     static func open(_ options: WorkerIO.Options) throws(RimError) -> WorkerRing {
@@ -126,6 +182,12 @@ struct WorkerRing: ~Copyable {
         }
         guard options.pool.slabCount <= Int(UInt16.max) else {
             throw RimError(.system, "a worker's pool takes at most 65535 slabs: lower limits.memory")
+        }
+        guard options.listeners.count <= 64 else {
+            throw RimError(.system, "a worker takes at most 64 TCP listeners: listen on fewer addresses")
+        }
+        guard (0...Int(UInt16.max)).contains(options.maxConnections) else {
+            throw RimError(.system, "a worker takes at most 65535 TCP connections")
         }
         var tunQueue: Int32 = -1
         if let tun = options.tun {
@@ -143,13 +205,17 @@ struct WorkerRing: ~Copyable {
         let tunGroup = BufferGroup(
             id: 1, capacity: options.tunBuffers, start: PacketPool.slabHeadroom - virtioHeader,
             length: virtioHeader + PacketPool.slabCapacity, slabs: slabs)
-        var code = uring.registerBuffers(udpGroup.ring, entries: udpGroup.capacity, group: udpGroup.id)
-        if code >= 0 {
-            code = uring.registerBuffers(tunGroup.ring, entries: tunGroup.capacity, group: tunGroup.id)
+        let streamGroup = BufferGroup(
+            id: 2, capacity: options.streamBuffers, start: PacketPool.slabHeadroom, length: PacketPool.slabCapacity,
+            slabs: slabs)
+        var code: Int32 = 0
+        for group in [udpGroup, tunGroup, streamGroup] where code >= 0 {
+            code = uring.registerBuffers(group.ring, entries: group.capacity, group: group.id)
         }
         guard code >= 0 else {
             udpGroup.deallocate()
             tunGroup.deallocate()
+            streamGroup.deallocate()
             throw RimError(
                 .ringUnavailable,
                 "io_uring refuses provided buffer rings (\(RimError.text(-code))): run Linux 6.1 or newer")
@@ -158,14 +224,18 @@ struct WorkerRing: ~Copyable {
         for (i, socket) in options.sockets.enumerated() {
             (sources + i).initialize(to: Source(descriptor: socket.descriptor, isIPv4: socket.isIPv4))
         }
+        let listeners = UnsafeMutablePointer<Listener>.allocate(capacity: max(1, options.listeners.count))
+        for (i, listener) in options.listeners.enumerated() {
+            (listeners + i).initialize(to: Listener(descriptor: listener.descriptor))
+        }
         let receiveShape = UnsafeMutablePointer<msghdr>.allocate(capacity: 1)
         receiveShape.initialize(to: msghdr())
         receiveShape.pointee.msg_namelen = UInt32(nameSize)
         receiveShape.pointee.msg_controllen = controlSize
         Memory.adviseHugePages(options.pool.region)
         return WorkerRing(
-            uring: uring, options: options, sources: sources, receiveShape: receiveShape, udpGroup: udpGroup,
-            tunGroup: tunGroup, slots: SendSlots(capacity: max(1, options.sendSlots)), tunQueue: tunQueue)
+            uring: uring, options: options, sources: sources, listeners: listeners, receiveShape: receiveShape,
+            groups: (udpGroup, tunGroup, streamGroup), tunQueue: tunQueue)
     }
 
     mutating func start() throws(RimError) {
@@ -185,6 +255,7 @@ struct WorkerRing: ~Copyable {
     mutating func prepare() {
         udpGroup.refill(from: pool, reserve: reserve)
         if tun.descriptor >= 0 { tunGroup.refill(from: pool, reserve: reserve) }
+        if connections.count > 0 { streamGroup.refill(from: pool, reserve: reserve) }
         arm()
     }
 
@@ -195,6 +266,8 @@ struct WorkerRing: ~Copyable {
         }
         if !tun.isArmed && tun.descriptor >= 0 && !tun.isLost && tunGroup.filled > 0 { armTun() }
         if !isWakeArmed { armWake() }
+        for i in 0..<listenerCount where !listeners[i].isArmed && !listeners[i].pauses { armListener(i) }
+        if !connections.receiveLine.isEmpty { armStreams() }
     }
 
     @inline(never)
@@ -239,7 +312,9 @@ struct WorkerRing: ~Copyable {
     mutating func wait(until deadline: Instant?) {
         guard isRunning else { return }
         prepare()
-        if uring.ready > 0 {
+        // Receives that more buffers than there were at once are asked for, and events, do not wait for the kernel.
+        let hasWork = !connections.eventLine.isEmpty || (!connections.receiveLine.isEmpty && streamGroup.filled > 0)
+        if hasWork || uring.ready > 0 {
             if uring.pending { uring.submitAndReap() }
             return
         }
@@ -259,7 +334,8 @@ struct WorkerRing: ~Copyable {
     private var isBusy: Bool {
         if tun.isArmed || isWakeArmed || isCancelling || slots.freeCount < slots.capacity { return true }
         for i in 0..<sourceCount where sources[i].isArmed { return true }
-        return false
+        for i in 0..<listenerCount where listeners[i].isArmed { return true }
+        return isRetryArmed || hasOpenConnections
     }
 
     mutating func shutdown() {
@@ -267,6 +343,7 @@ struct WorkerRing: ~Copyable {
         isClosed = true
         if isRunning {
             isRunning = false
+            endConnections()
             if let request = uring.request() {
                 io_uring_prep_cancel64(request, 0, Int32(IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY))
                 request.pointee.user_data = Kind.cancel << 56
@@ -282,8 +359,10 @@ struct WorkerRing: ~Copyable {
             }
         }
         uring.close()
+        closeConnections()
         udpGroup.releaseAll(to: pool)
         tunGroup.releaseAll(to: pool)
+        streamGroup.releaseAll(to: pool)
     }
 
     /// A completion after the last turn: nobody takes arrivals any more.
@@ -310,8 +389,11 @@ struct WorkerRing: ~Copyable {
             finishSend(slotNumber(completion), completion.pointee.res)
         case Kind.wake:
             isWakeArmed = false
-        default:
+        case Kind.cancel:
             isCancelling = false
+        default:
+            var none = Arrival(source: .stream, buffer: 0, offset: 0, length: 0)
+            _ = finishStream(completion, into: &none)
         }
     }
 }

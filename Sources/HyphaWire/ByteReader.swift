@@ -28,6 +28,9 @@ public struct ByteReader {
     @inlinable
     public mutating func networkUInt32() -> UInt32? { load(UInt32.self).map(UInt32.init(bigEndian:)) }
 
+    @inlinable
+    public mutating func networkUInt64() -> UInt64? { load(UInt64.self).map(UInt64.init(bigEndian:)) }
+
     /// The next `count` bytes, nil when fewer are left or `count` is negative.
     @inlinable
     public mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {

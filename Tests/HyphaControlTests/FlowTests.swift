@@ -180,6 +180,27 @@ extension SimulatedNode {
         #expect(after.flow.initSent == before.flow.initSent + 1)
     }
 
+    /// A handshake that has waited in vain for a while is not left waiting when a sign of the peer comes in.
+    @Test func anErrorOfUnknownSessionHastensAnOpenHandshake() throws {
+        let (network, a, relay, b) = makeRelayed()
+        a.send(to: b.address, network)
+        network.run(seconds: 10)
+        let session = try #require(a.flowSession(b))
+        let hint = errorPacket(
+            from: relay, to: a, code: .unknownSession, quoting: session.remote, destination: b.address)
+        func send() {
+            network.act(on: a) { node, now in hint.withUnsafeBytes { node.loop.handleOverlay($0, link: 0, now: now) } }
+        }
+        // Nothing passes: the pauses between the INITs grow to 5 s.
+        network.cuts = { _, _ in true }
+        send()
+        network.run(seconds: 6)
+        let tries = a.loop.counters.flow.initSent
+        send()
+        network.run(seconds: 0.3)
+        #expect(a.loop.counters.flow.initSent == tries + 1)
+    }
+
     @Test func answersOnlyWhoseAddressIsThatOfTheKey() throws {
         let (network, a, _, b) = makeRelayed()
         a.send(to: b.address, network)

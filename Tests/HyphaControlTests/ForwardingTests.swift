@@ -59,10 +59,11 @@ import Testing
             random: SeededRandom(1), wallSeconds: 1, now: .zero)
         let links = LinkSupervisor(table: memory[0].table, context: &context, now: .zero)
         var flows = FlowSupervisor(table: memory[1].table, capacity: 4)
+        let routes = RouteControl(nil, identity: SimulatedNetwork.identity(1), seed: 1, now: .zero)
         var compiler = FIBCompiler()
         func compile(_ milliseconds: UInt64) -> Bool {
             let now = Instant.zero.advanced(byMilliseconds: milliseconds)
-            return compiler.compile(links: links.book, flows: flows, context: context, now: now) != nil
+            return compiler.compile(links: links.book, flows: flows, routes: routes, context: context, now: now) != nil
         }
         let untouched = compile(0)
         compiler.changed()

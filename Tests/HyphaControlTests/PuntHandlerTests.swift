@@ -24,7 +24,8 @@ import Testing
                 ControlTLV(type: 0xA4, value: [1, 2, 3, 4, UInt8(size), 0]),
                 ControlTLV(type: 0xA2, value: [8, 7, 6, 5, 4, 3, 2, 1]),
             ])
-        #expect(control.probes == 1 && control.challenges == 1 && control.ignored == 1)
+        #expect(control.probes == 1 && control.challenges == 1 && control.ignored == 0)
+        #expect(control.routing == [ControlTLV(type: 0x84, value: [])])
         let broken = bytes + [0xA3, 4, 0, 1]
         #expect(broken.withUnsafeBytes { PuntHandler.linkControl($0) } == nil)
     }

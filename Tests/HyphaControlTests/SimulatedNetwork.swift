@@ -181,6 +181,7 @@ final class SimulatedNetwork {
         case .command(let command): node.worker.apply(command, now: now)
         case .inject(let head, let bytes): node.worker.inject(head, bytes, now: now)
         case .publish(let snapshot): node.worker.snapshot = snapshot
+        case .persist(let state): node.state = state
         case .log(let level, let text, _): node.log.append("\(level) \(text)")
         case .resolve(let link, let host, let port):
             let found =

@@ -1,6 +1,7 @@
 import HyphaBase
 import HyphaControl
 import HyphaIdentity
+import HyphaRouting
 
 /// One node of a `SimulatedNetwork`: control, a fake worker, and what was logged.
 final class SimulatedNode {
@@ -14,6 +15,8 @@ final class SimulatedNode {
     /// Off: receives nothing and does nothing.
     var isRunning = true
     var log: [String] = []
+    /// What the router wanted kept last.
+    var state: RouterState?
     /// Starts so far.
     private var runs: UInt64 = 1
     private let seed: UInt64

@@ -99,7 +99,7 @@ import Testing
         let keys = (2...5).map { SimulatedNetwork.identity($0).publicKey }
         func add(_ key: PublicKey) -> UInt32? {
             book.add(key: key) {
-                Link(id: $0, key: key, own: own, configured: nil, dialer: nil, sealsFully: false, now: .zero)
+                Link(id: $0, key: key, own: own, configured: nil, dialer: nil, seal: .adaptive, now: .zero)
             }
         }
         let ids = keys.map(add)

@@ -44,11 +44,35 @@ import Testing
         }
     }
 
+    /// The names that a table of the control plane gives its counters: `("name", value)`.
+    static func namedCounters(in path: String) throws -> [String] {
+        let text = try #require(ProjectTree.file(path)).text
+        let pair = try NSRegularExpression(pattern: #"\("([a-z0-9_]+)", [a-zA-Z0-9]+\)"#)
+        return pair.matches(in: text, range: NSRange(text.startIndex..., in: text)).compactMap { match in
+            Range(match.range(at: 1), in: text).map { String(text[$0]) }
+        }
+    }
+
+    static let controlTables = [
+        "Sources/HyphaControl/ControlCounters.swift", "Sources/HyphaControl/HandshakeCounters.swift",
+    ]
+
+    @Test(arguments: controlTables) func everyCounterOfControlIsExplained(path: String) throws {
+        let names = try Self.namedCounters(in: path)
+        #expect(names.count >= 15)
+        let entries = try Self.entries("docs/counters.md")
+        for name in names {
+            let explanation = entries[name] ?? ""
+            #expect(explanation.split(separator: " ").count >= 3, "docs/counters.md does not explain \(name)")
+        }
+    }
+
     /// Nothing is explained that no longer exists.
     @Test func everyExplainedCounterExists() throws {
         let known = Set(
             try Self.cases(in: "Sources/HyphaPacket/DropReason.swift").map(Self.snakeCase)
-                + Self.cases(in: "Sources/HyphaPacket/WorkerCounters.swift").map(Self.snakeCase))
+                + Self.cases(in: "Sources/HyphaPacket/WorkerCounters.swift").map(Self.snakeCase)
+                + Self.controlTables.flatMap(Self.namedCounters))
         // A level that the workers report beside their rows.
         let levels: Set<String> = ["waiting"]
         for name in try Self.entries("docs/counters.md").keys where !levels.contains(name) {

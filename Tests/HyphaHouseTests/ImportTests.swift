@@ -9,6 +9,7 @@ import Testing
         "HyphaPacket": ["HyphaBase"],
         "HyphaWire": ["HyphaBase"],
         "HyphaFIB": ["HyphaBase", "HyphaWire"],
+        "HyphaRouting": ["HyphaBase", "HyphaWire"],
         "HyphaSession": ["HyphaBase", "HyphaPacket", "HyphaWire", "CAEAD", "CSodium"],
         "HyphaInterchange": ["HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession"],
         "HyphaIdentity": ["HyphaBase", "HyphaWire", "HyphaSession", "CAEAD", "CSodium"],
@@ -16,12 +17,16 @@ import Testing
         "HyphaDataplane": [
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "CAEAD",
         ],
+        "HyphaStreams": ["HyphaBase", "HyphaPacket", "HyphaWire"],
         "HyphaControl": [
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaIdentity", "HyphaInterchange",
+            "HyphaRouting",
         ],
+        "HyphaSimulator": ["HyphaBase", "HyphaWire", "HyphaRouting"],
+        "hypha-sim": ["HyphaSimulator", "Glibc"],
         "hypha": [
             "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "HyphaIdentity",
-            "HyphaRim", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
+            "HyphaRim", "HyphaRouting", "HyphaDataplane", "HyphaControl", "CAEAD", "CKernel", "CSodium", "CToml",
             "FoundationEssentials",
             "Glibc",
         ],

@@ -97,3 +97,15 @@ import Testing
     #expect(secret.prefix(3).copy(offset: 0, count: 3) == [1, 2, 3])
     #expect(SecretBytes(zeros: 3).copy(offset: 0, count: 3) == [0, 0, 0])
 }
+
+@Test func stockSecretsAreTheRawSharedSecrets() throws {
+    for pair in try Vectors.load("secrets.json")["pairs"].array() {
+        let identity = try #require(NodeIdentity(secret: try pair["secret_key_a"].bytes()))
+        let other = try #require(PublicKey(bytes: try pair["public_key_b"].bytes()))
+        let lent = identity.withStockSecret(with: other) { Array(UnsafeBufferPointer(start: $0, count: 32)) }
+        #expect(lent == (try pair["shared_secret"].bytes()))
+    }
+    let identity = try #require(NodeIdentity(secret: [UInt8](repeating: 7, count: 32)))
+    let zero = try #require(PublicKey(bytes: [UInt8](repeating: 0, count: 32)))
+    #expect(identity.withStockSecret(with: zero) { _ in 1 } == nil)
+}

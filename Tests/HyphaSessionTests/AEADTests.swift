@@ -96,6 +96,22 @@ final class AEADTests {
         }
     }
 
+    // Nonces whose first four bytes are not zero, in one call with others whose are.
+    @Test(arguments: combinations) func explicitNoncesEqualLibsodium(suite: Int32, provider: Int32) {
+        let key = makeKey(suite, provider, Self.raw)
+        for round in 0..<200 {
+            let text = bytes(Int.random(in: 0...1500, using: &random))
+            let head = round % 3 == 0 ? 0 : UInt32.random(in: 0...UInt32.max, using: &random)
+            let counter = UInt64.random(in: 0...UInt64.max, using: &random)
+            let sealed = seal(key, counter: counter, head: head, ad: [], text)
+            if let reference = reference(suite, Self.raw, counter: counter, head: head, ad: [], text) {
+                #expect(sealed == reference)
+            }
+            #expect(open(key, counter: counter, head: head, ad: [], sealed) == text)
+            #expect(open(key, counter: counter, head: head ^ 1 << UInt32(round % 32), ad: [], sealed) == nil)
+        }
+    }
+
     // MARK: vectors
 
     @Test func mixedKeysSuitesAndProviders() throws {
@@ -393,29 +409,31 @@ final class AEADTests {
     }
 
     private func seal(
-        _ key: UnsafeMutableRawPointer, counter: UInt64, ad: [UInt8], _ text: [UInt8], ok: UInt32 = 1
+        _ key: UnsafeMutableRawPointer, counter: UInt64, head: UInt32 = 0, ad: [UInt8], _ text: [UInt8],
+        ok: UInt32 = 1
     ) -> Sealed {
         var sealed: Sealed = (text, [UInt8](repeating: 0xee, count: 16))
-        #expect(run(key, counter, ad, &sealed, caead_seal) == ok)
+        #expect(run(key, counter, head, ad, &sealed, caead_seal) == ok)
         return sealed
     }
 
     private func open(
-        _ key: UnsafeMutableRawPointer, counter: UInt64, ad: [UInt8], _ sealed: Sealed
+        _ key: UnsafeMutableRawPointer, counter: UInt64, head: UInt32 = 0, ad: [UInt8], _ sealed: Sealed
     ) -> [UInt8]? {
         var opened = sealed
-        let ok = run(key, counter, ad, &opened, caead_open)
+        let ok = run(key, counter, head, ad, &opened, caead_open)
         #expect(opened.tag == sealed.tag)
         return ok == 1 ? opened.text : nil
     }
 
     private func run(
-        _ key: UnsafeMutableRawPointer, _ counter: UInt64, _ ad: [UInt8], _ packet: inout Sealed,
+        _ key: UnsafeMutableRawPointer, _ counter: UInt64, _ head: UInt32, _ ad: [UInt8], _ packet: inout Sealed,
         _ operation: (OpaquePointer?, UnsafeMutablePointer<caead_job>?, Int) -> Void
     ) -> UInt32 {
         var job = caead_job()
         job.key = UnsafeRawPointer(key)
         job.counter = counter
+        job.nonce_head = head
         job.length = UInt32(packet.text.count)
         job.ad_length = UInt32(ad.count)
         job.ok = 7
@@ -434,9 +452,10 @@ final class AEADTests {
 
     /// What libsodium makes of it; nil where it has no AES-256-GCM.
     private func reference(
-        _ suite: Int32, _ raw: [UInt8], counter: UInt64, ad: [UInt8], _ text: [UInt8]
+        _ suite: Int32, _ raw: [UInt8], counter: UInt64, head: UInt32 = 0, ad: [UInt8], _ text: [UInt8]
     ) -> Sealed? {
-        let nonce = [0, 0, 0, 0] + (0..<8).map { UInt8(truncatingIfNeeded: counter >> (8 * $0)) }
+        let first = (0..<4).map { UInt8(truncatingIfNeeded: head >> (8 * $0)) }
+        let nonce = first + (0..<8).map { UInt8(truncatingIfNeeded: counter >> (8 * $0)) }
         var sealed: Sealed = (text, [UInt8](repeating: 0, count: 16))
         if suite == 1 {
             crypto_aead_chacha20poly1305_ietf_encrypt_detached(

@@ -27,6 +27,18 @@ final class Capture: Sendable {
         return try Data(contentsOf: file)
     }
 
+    /// UDP payloads to or from HL1's port in a capture of Ethernet frames, IPv4 or IPv6 without options.
+    static func datagrams(_ data: Data) -> [[UInt8]] {
+        packets(data).compactMap { packet in
+            guard packet.count > 14 else { return nil }
+            let isIPv6 = packet[12] == 0x86 && packet[13] == 0xDD
+            let udp = isIPv6 ? 54 : 34
+            guard packet.count > udp + 8, packet[isIPv6 ? 20 : 23] == 17 else { return nil }
+            let ports = [0, 2].map { Int(packet[udp + $0]) << 8 | Int(packet[udp + $0 + 1]) }
+            return ports.contains(9_651) ? Array(packet[(udp + 8)...]) : nil
+        }
+    }
+
     /// The packets of a capture file of this machine's byte order, link layer included.
     static func packets(_ data: Data) -> [[UInt8]] {
         let bytes = Array(data)

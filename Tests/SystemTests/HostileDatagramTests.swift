@@ -13,14 +13,9 @@ extension SystemTests {
         private func capturedDatagram() throws -> [UInt8] {
             let capture = try Capture("to-r", on: .a, of: topology)
             _ = try topology.run(["ping", "-6", "-c", "3", "-i", "0.05", "-s", "300", topology.address(.b)], on: .a)
-            for packet in Capture.packets(try capture.finish()) {
-                // Ethernet 14, IPv6 40, UDP 8; to R's port.
-                guard packet.count > 62 + 300, packet[12] == 0x86, packet[13] == 0xDD, packet[20] == 17,
-                    Int(packet[56]) << 8 | Int(packet[57]) == 9_651
-                else { continue }
-                let datagram = Array(packet[62...])
-                if datagram[0] == 4 { return datagram }
-            }
+            // Both ways; only what A sent is for R's session.
+            let datagrams = Capture.datagrams(try capture.finish()).filter { $0.count > 300 && $0[0] == 4 }
+            if let request = datagrams.first { return request }
             throw SystemTestError("no datagram of type 4 from A to R was captured")
         }
 
@@ -144,6 +139,13 @@ extension SystemTests {
             #expect(stranger.receive() == nil)
             let after = try topology.report(.r, within: 3) { $0["punted"] >= before["punted"] + 150 }
             #expect(after["punted"] >= before["punted"] + 150)
+            for name in ["link_refused_mac1", "link_refused_resp", "link_refused_cookie"] {
+                let counted: Int? = try Clock.wait(2) {
+                    let gained = (try topology.report(.r).control[name] ?? 0) - (before.control[name] ?? 0)
+                    return gained >= 50 ? gained : nil
+                }
+                #expect(counted == 50, "\(name)")
+            }
             #expect(after.links.count == before.links.count)
             try topology.awaitPing(within: 2)
         }

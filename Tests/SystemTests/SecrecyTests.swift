@@ -10,6 +10,20 @@ extension SystemTests {
 
         /// Sends a marker many times from A to B; it stands in captures of both TUNs and in none of both links of R.
         @Test func theRelaySeesNoPlaintext() throws {
+            let types = try sendMarker()
+            #expect(types.isSubset(of: [1, 2, 3, 4]))
+        }
+
+        /// The same when only headers are sealed hop by hop: bodies are sealed end to end, and R keeps the mode.
+        @Test func headerSealedBodiesAreSealedEndToEnd() throws {
+            try topology.restart([.r, .a, .b], adding: "[crypto]\nseal = \"header\"\n")
+            let types = try sendMarker()
+            #expect(types.contains(5))
+            try topology.restart([.r, .a, .b], adding: "")
+        }
+
+        /// Sends the marker and checks all captures. Returns the datagram types that were on both links.
+        private func sendMarker() throws -> Set<UInt8> {
             let onTunA = try Capture("hypha0", on: .a, of: topology)
             let onTunB = try Capture("hypha0", on: .b, of: topology)
             let onLinkA = try Capture("to-a", on: .r, of: topology)
@@ -34,8 +48,11 @@ extension SystemTests {
             let plain = try [onTunA.finish(), onTunB.finish()]
             let sealed = try [onLinkA.finish(), onLinkB.finish()]
             for capture in plain { #expect(capture.range(of: needle) != nil, "the control capture misses the marker") }
+            var types: [Set<UInt8>] = []
             for capture in sealed {
-                #expect(Capture.packets(capture).count >= 40)
+                let datagrams = Capture.datagrams(capture)
+                #expect(datagrams.count >= 40)
+                types.append(Set(datagrams.compactMap(\.first)))
                 #expect(capture.range(of: needle) == nil, "the relay saw the marker")
                 // Not the addresses of the ends either: the routing header is sealed too.
                 for node in [Topology.Node.a, .b] {
@@ -45,6 +62,7 @@ extension SystemTests {
                     #expect(capture.range(of: bytes) == nil, "an overlay address is readable on the link")
                 }
             }
+            return types[0].intersection(types[1])
         }
     }
 }

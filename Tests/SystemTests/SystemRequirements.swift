@@ -24,6 +24,10 @@ enum SystemRequirements {
         return ""
     }()
 
+    /// The release binary and the tool that lists its instructions.
+    static let hasDisassembler =
+        FileManager.default.isExecutableFile(atPath: hypha) && find("objdump") != nil && find("swift") != nil
+
     /// The full path of a tool.
     static func find(_ tool: String) -> String? {
         let path = (ProcessInfo.processInfo.environment["PATH"] ?? "") + ":/usr/sbin:/sbin:/usr/bin:/bin"

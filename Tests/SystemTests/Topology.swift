@@ -123,6 +123,18 @@ final class Topology: Sendable {
 
     func key(_ node: Node) -> String { identities[node]?.key ?? "" }
 
+    /// Ends the nodes and starts them again with `lines` added to their configurations.
+    func restart(_ nodes: [Node], adding lines: String) throws {
+        for node in nodes {
+            try program(node).stop()
+            let text = try String(contentsOf: configurationFile(node), encoding: .utf8)
+            try Data((text + lines).utf8).write(to: configurationFile(node))
+            defer { try? Data(text.utf8).write(to: configurationFile(node)) }
+            try start(node)
+        }
+        try awaitPing()
+    }
+
     func configurationFile(_ node: Node) -> URL { folder.appendingPathComponent("\(node.rawValue).toml") }
 
     /// A leaf dials R at `relay` and reaches `other` through it; R dials nobody.

@@ -27,9 +27,9 @@ typedef struct caead_job {
     const uint8_t *ad;     // associated data; may point at ad_inline of this job; unused when ad_length is 0
     uint32_t length;       // bytes of data without the tag, below 2^31; may be 0
     uint32_t ad_length;    // bytes of associated data, at most 48
-    uint64_t counter;      // nonce = four zero bytes, then this counter, little-endian
+    uint64_t counter;      // last 8 bytes of the nonce, little-endian
     uint32_t ok;           // set by both: see caead_seal and caead_open
-    uint32_t reserved;
+    uint32_t nonce_head;   // first 4 bytes of the nonce, little-endian; 0 where the nonce is a counter alone
     uint8_t ad_inline[48];
 } caead_job;
 

@@ -118,6 +118,22 @@ int chy_udp_has_gso(void);
 // The IP MTU that the kernel knows towards the address.
 int chy_path_mtu(const chy_address *address);
 
+// ---- TCP ----------------------------------------------------------------------------------------------------------
+
+// A socket that listens; addresses as in chy_udp_open. Connections it accepts inherit the options of chy_tcp_open.
+int chy_tcp_listen(const chy_address *address, int reuse_port, const char **step);
+// An unconnected socket towards the address, with TCP_NODELAY, TCP_USER_TIMEOUT and TCP_NOTSENT_LOWAT set. The native
+// form of the address goes to name (28 bytes) and its length to *length.
+int chy_tcp_open(const chy_address *address, void *name, uint32_t *length);
+// Both ends of a connection.
+int chy_tcp_ends(int fd, chy_address *local, chy_address *remote);
+// The smoothed round-trip time in microseconds.
+int chy_tcp_rtt(int fd);
+// Ends a connection with FIN behind everything written, or with RST (reset = 1).
+void chy_tcp_close(int fd, int reset);
+
+// ---- Name resolution ----------------------------------------------------------------------------------------------
+
 // Resolves a host name or numeric address (a zone is accepted). Writes up to `room` addresses in the order of
 // RFC 6724 and returns how many, or a negative EAI code (see chy_resolve_text). Blocks for as long as DNS takes.
 int chy_resolve(const char *host, uint16_t port, chy_address *addresses, int room);

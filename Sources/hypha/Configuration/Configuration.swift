@@ -5,6 +5,8 @@ internal import HyphaIdentity
 struct Configuration: Equatable, Sendable {
     struct Node: Equatable, Sendable {
         var keyFile = DefaultPaths.systemKeyFile
+        /// Empty: beside the key file, with ".state" behind its name.
+        var stateFile = ""
         var name = ""
     }
 
@@ -52,6 +54,11 @@ struct Configuration: Equatable, Sendable {
         case auto, on, off
     }
 
+    struct Routing: Equatable, Sendable {
+        /// Whether routes of other nodes are passed on.
+        var transit = true
+    }
+
     struct Crypto: Equatable, Sendable {
         var seal = Seal.full
         var suites = Suites.auto
@@ -89,6 +96,7 @@ struct Configuration: Equatable, Sendable {
     var peers: [Peer] = []
     /// No two with the same key; each `via` is the key of one of `peers`.
     var routes: [FixedRoute] = []
+    var routing = Routing()
     var crypto = Crypto()
     var limits = Limits()
     var tuning = Tuning()

@@ -17,6 +17,10 @@ enum ConfigurationKeys {
             "The secret key, 32 bytes, made at the first start. For an ordinary user: ~/.local/share/hypha/priv_key.bin.",
             parse: path),
         .parsed(
+            .node, "state_file", \.configuration.node.stateFile,
+            "What the node must find again after a restart, made at the first start. Empty: the key file's path with .state.",
+            parse: pathOrNone),
+        .parsed(
             .node, "name", \.configuration.node.name,
             "Name of this node in logs and status, up to 63 bytes; it is not sent to anyone.", parse: label),
 
@@ -58,6 +62,10 @@ enum ConfigurationKeys {
             .route, "via", \.routeEntry.via,
             example: "1b2c3d4e5f60718293a4b5c6d7e8f9000112233445566778899aabbccddeeff0",
             "Key of the configured peer to send through, 64 hex digits.", parse: PeerURI.key),
+
+        .boolean(
+            .routing, "transit", \.configuration.routing.transit,
+            "Pass on the routes of other nodes, and so their packets. A leaf with two peers may want false."),
 
         .choice(
             .crypto, "seal", \.configuration.crypto.seal,
@@ -119,6 +127,10 @@ enum ConfigurationKeys {
             throw InvalidValue("must be a path, not \(PrintableText.quote(text))")
         }
         return text
+    }
+
+    @Sendable private static func pathOrNone(_ text: String) throws(InvalidValue) -> String {
+        text.isEmpty ? text : try path(text)
     }
 
     @Sendable private static func label(_ text: String) throws(InvalidValue) -> String {

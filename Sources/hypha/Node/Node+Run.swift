@@ -29,7 +29,7 @@ extension Node {
                     }
                     log.info("stop", "draining")
                     drainUntil = SystemClock.now().advanced(byMilliseconds: Node.drainMilliseconds)
-                    control.drain()
+                    control.drain(now: SystemClock.now())
                 case .dump: _ = StandardStream.write(report() + "\n", to: STDOUT_FILENO)
                 case .reload:
                     log.warning("reload", "the configuration cannot be reloaded while running: restart the node")
@@ -70,6 +70,7 @@ extension Node {
     private mutating func turn(now: Instant) -> Bool {
         let log = log
         let resolver = resolver
+        let stateFile = stateFile
         let busy = control.turn(now: now, wallSeconds: SystemClock.wallSeconds) { action in
             switch action {
             case .resolve(let link, let host, let port):
@@ -77,6 +78,8 @@ extension Node {
                     log.warning("resolve", "too many host names to look up at once; \(host) waits for its next try")
                 }
             case .log(let level, let text, let key): log.control(level, text, key: key)
+            case .persist(let state):
+                do throws(NodeError) { try stateFile.save(state) } catch { log.warning("state", error.description) }
             case .command, .inject, .publish: break
             }
         }

@@ -8,6 +8,7 @@ internal import HyphaIdentity
 internal import HyphaInterchange
 internal import HyphaPacket
 internal import HyphaRim
+internal import HyphaRouting
 internal import HyphaSession
 
 /// A running node: everything that `runNode` opens, in the order in which it is opened.
@@ -32,6 +33,7 @@ struct Node: ~Copyable {
     var offload: OffloadStatus
     var control: ControlPort
     let started: Instant
+    let stateFile: StateFile
 
     /// Opens everything and starts forwarding.
     static func open(_ configuration: Configuration, log: Log) throws -> Node {
@@ -76,9 +78,15 @@ struct Node: ~Copyable {
                 changes: changes))
         guard let aead = caead_context_create() else { throw NodeError("no memory for the packet ciphers") }
 
+        let stateFile = StateFile(
+            path: configuration.node.stateFile.isEmpty
+                ? configuration.node.keyFile + ".state" : configuration.node.stateFile)
+        var state: RouterState?
+        do throws(NodeError) { state = try stateFile.load() } catch { log.warning("state", error.description) }
         let now = SystemClock.now()
         let loop = ControlLoop(
-            configuration: controlConfiguration(configuration, suites: suites.offered, sockets), identity: identity,
+            configuration: controlConfiguration(configuration, suites: suites.offered, sockets, state),
+            identity: identity,
             network: .open, random: KernelRandom(), linkSessions: linkSessions, flowSessions: flowSessions,
             wallSeconds: SystemClock.wallSeconds, now: now)
         let control = ControlPort(
@@ -103,7 +111,8 @@ struct Node: ~Copyable {
         return Node(
             log: log, signals: signals, identity: identity, port: port, workerWake: workerWake,
             controlWake: controlWake, worker: worker, workerHandle: handle, resolver: resolver, changes: changes,
-            listening: sockets.map(\.localAddress), offload: offload, control: control, started: now)
+            listening: sockets.map(\.localAddress), offload: offload, control: control, started: now,
+            stateFile: stateFile)
     }
 
     private static func loadIdentity(_ configuration: Configuration, _ log: Log) throws -> NodeIdentity {
@@ -146,7 +155,7 @@ struct Node: ~Copyable {
     }
 
     private static func controlConfiguration(
-        _ configuration: Configuration, suites: UInt8, _ sockets: [UDPSocket]
+        _ configuration: Configuration, suites: UInt8, _ sockets: [UDPSocket], _ state: RouterState?
     ) -> ControlConfiguration {
         // The socket that a dial leaves through: the first that speaks the family.
         let ipv4 = sockets.firstIndex { $0.isIPv4 || $0.localAddress.address == IPv6Address(high: 0, low: 0) } ?? 0
@@ -160,7 +169,8 @@ struct Node: ~Copyable {
             routes: configuration.routes.map { ConfiguredRoute(key: $0.key, via: $0.via) },
             maxPeers: configuration.limits.maxPeers, maxSessions: configuration.limits.sessions, suites: suites,
             largestDatagram: Node.largestDatagram, largestBody: Node.largestDatagram - 80,
-            ipv4Socket: UInt8(clamping: ipv4), ipv6Socket: UInt8(clamping: ipv6))
+            ipv4Socket: UInt8(clamping: ipv4), ipv6Socket: UInt8(clamping: ipv6),
+            routing: RoutingSettings(state: state, isTransit: configuration.routing.transit))
     }
 
     /// The core of the first worker: the first of `tuning.cpus`, else the last that the process may use (the first one

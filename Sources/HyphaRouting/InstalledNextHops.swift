@@ -1,0 +1,43 @@
+/// The next hops that forwarding was last told to use for a prefix, best first: up to four, all of one router id.
+struct InstalledNextHops: Sendable {
+    static let capacity = 4
+
+    private(set) var count: UInt8 = 0
+    /// Number of the router id.
+    var routerID: UInt32 = 0
+    private var neighbours: (UInt16, UInt16, UInt16, UInt16) = (0, 0, 0, 0)
+    private var costs: (UInt16, UInt16, UInt16, UInt16) = (0, 0, 0, 0)
+
+    /// Without effect when there are four.
+    mutating func append(_ neighbour: NeighbourID, cost: Metric) {
+        switch count {
+        case 0: (neighbours.0, costs.0) = (neighbour.value, cost.value)
+        case 1: (neighbours.1, costs.1) = (neighbour.value, cost.value)
+        case 2: (neighbours.2, costs.2) = (neighbour.value, cost.value)
+        case 3: (neighbours.3, costs.3) = (neighbour.value, cost.value)
+        default: return
+        }
+        count += 1
+    }
+
+    var nextHops: [RouteNextHop] {
+        let all = [
+            RouteNextHop(neighbour: NeighbourID(neighbours.0), cost: costs.0),
+            RouteNextHop(neighbour: NeighbourID(neighbours.1), cost: costs.1),
+            RouteNextHop(neighbour: NeighbourID(neighbours.2), cost: costs.2),
+            RouteNextHop(neighbour: NeighbourID(neighbours.3), cost: costs.3),
+        ]
+        return Array(all.prefix(Int(count)))
+    }
+
+    /// Whether forwarding would notice: other neighbours or another order, another origin, or notable costs.
+    func differs(from other: InstalledNextHops) -> Bool {
+        if count != other.count { return true }
+        if count == 0 { return false }
+        if routerID != other.routerID || neighbours != other.neighbours { return true }
+        return LinkCost.isNotable(Metric(costs.0), Metric(other.costs.0))
+            || LinkCost.isNotable(Metric(costs.1), Metric(other.costs.1))
+            || LinkCost.isNotable(Metric(costs.2), Metric(other.costs.2))
+            || LinkCost.isNotable(Metric(costs.3), Metric(other.costs.3))
+    }
+}

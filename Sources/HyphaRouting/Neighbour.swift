@@ -1,0 +1,86 @@
+import HyphaBase
+import HyphaWire
+
+/// One neighbour, from the moment its link is up until it is down.
+struct Neighbour: Sendable {
+    let id: NeighbourID
+    let kind: NeighbourLink.Kind
+    /// The proven key as a router id without zone and random part; nil where no key is proven.
+    let key: RouterID?
+    let upSince: Instant
+    var cost: LinkCost
+    /// The cost in use: it follows `cost` in notable steps.
+    var metric: Metric
+    var metricSince: Instant
+    /// Silent at the moment, says the link layer. Not chosen where there is another.
+    var isSuspect = false
+
+    /// Seqno of the next Hello.
+    var helloSeqno: UInt16 = 0
+    var helloSent: Instant?
+    var nextHello: Instant
+    /// Last IHU of a stock node, last message of any kind of a hypha node.
+    var heard: Instant
+    /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
+    var burstDue: Instant?
+    var introductionDue: Instant?
+
+    /// Where the running dump of all routes stands: destinations below were sent. Nil when none runs.
+    var dumpPosition: Int?
+    var dumpAllowance: UInt64 = 0
+    var dumpContinues: Instant = .distantFuture
+    /// In the queue of those whose dump `poll` continues.
+    var isDumpReady = false
+    /// When the next dump starts by itself.
+    var refreshDue: Instant = .distantFuture
+    /// Dumps of this session, up to 255.
+    var dumps: UInt8 = 0
+    var wildcardAnswered: Instant?
+
+    var budget: PeerBudget
+    /// Routes stored of this neighbour.
+    var routeCount = 0
+    /// On a link without a proven key: whose prefixes may be announced with less than the least link cost.
+    var presumedOwner: RouterID?
+    /// Queries made on its behalf: open ones; and of the latest ones, how many there were and how many found nothing.
+    var openQueries = 0
+    var queriesEnded = 0
+    var queriesFailed = 0
+    /// Most of its queries find nothing: it may ask once a second.
+    var isThrottled = false
+    var throttle: TokenBucket
+
+    init(id: NeighbourID, link: NeighbourLink, limits: RouterLimits, firstHello: Instant, now: Instant) {
+        self.id = id
+        kind = link.kind
+        key = RouterID(key: link.key, zone: 0, random: 0)
+        upSince = now
+        cost = LinkCost(base: link.baseCost, measured: link.roundTrip)
+        metric = cost.metric
+        metricSince = now
+        nextHello = firstHello
+        heard = now
+        budget = PeerBudget(limits: limits, now: now)
+        throttle = TokenBucket(rate: 1, burst: 1, now: now)
+    }
+
+    /// The nearest of the neighbour's own deadlines; `deadAfter` in milliseconds.
+    func nextDeadline(deadAfter: UInt64) -> Instant {
+        var next = min(nextHello, heard.advanced(byMilliseconds: deadAfter), refreshDue)
+        if let burstDue { next = min(next, burstDue) }
+        if let introductionDue { next = min(next, introductionDue) }
+        if dumpPosition != nil { next = min(next, dumpContinues) }
+        return next
+    }
+
+    /// Notes how a query made on its behalf ended.
+    mutating func queryEnded(found: Bool) {
+        openQueries = max(0, openQueries - 1)
+        queriesEnded += 1
+        if !found { queriesFailed += 1 }
+        guard queriesEnded >= 200 else { return }
+        isThrottled = queriesFailed * 10 > queriesEnded * 9
+        queriesEnded = 0
+        queriesFailed = 0
+    }
+}

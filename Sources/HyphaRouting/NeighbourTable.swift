@@ -1,0 +1,60 @@
+import HyphaBase
+
+/// The neighbours whose links are up, by number of the link.
+struct NeighbourTable: Sendable {
+    private var slots: [Neighbour?] = []
+    /// Those that are up, in order of their numbers.
+    private(set) var ids: [NeighbourID] = []
+    let capacity: Int
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    var count: Int { ids.count }
+
+    func contains(_ id: NeighbourID) -> Bool { self[id] != nil }
+
+    subscript(id: NeighbourID) -> Neighbour? {
+        Int(id.value) < slots.count ? slots[Int(id.value)] : nil
+    }
+
+    /// False when the table is full or the neighbour is there already.
+    mutating func insert(_ neighbour: Neighbour) -> Bool {
+        let place = Int(neighbour.id.value)
+        guard ids.count < capacity, !contains(neighbour.id) else { return false }
+        while slots.count <= place { slots.append(nil) }
+        slots[place] = neighbour
+        ids.insert(neighbour.id, at: ids.firstIndex { $0 > neighbour.id } ?? ids.count)
+        return true
+    }
+
+    mutating func remove(_ id: NeighbourID) {
+        guard contains(id) else { return }
+        slots[Int(id.value)] = nil
+        ids.removeAll { $0 == id }
+    }
+
+    /// Changes a neighbour in place; nil when it is not up.
+    mutating func update<T>(_ id: NeighbourID, _ change: (inout Neighbour) -> T) -> T? {
+        guard Int(id.value) < slots.count else { return nil }
+        return Self.apply(change, to: &slots[Int(id.value)])
+    }
+
+    private static func apply<T>(_ change: (inout Neighbour) -> T, to slot: inout Neighbour?) -> T? {
+        guard var neighbour = slot.take() else { return nil }
+        let result = change(&neighbour)
+        slot = neighbour
+        return result
+    }
+
+    /// The first neighbour that is up with a number above `id` (from the start with nil).
+    func next(after id: NeighbourID?) -> NeighbourID? {
+        guard let id else { return ids.first }
+        var low = 0
+        var high = ids.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ids[middle] > id { high = middle } else { low = middle + 1 }
+        }
+        return low < ids.count ? ids[low] : nil
+    }
+}

@@ -1,0 +1,184 @@
+public import HyphaBase
+import HyphaWire
+
+extension Router {
+    /// IHUs that settle a stock node's link cost in one go: with each, its estimate moves by a tenth towards the round
+    /// trip time.
+    static let burst = 60
+    /// Between those IHUs and our first Update, in milliseconds: a stock node handles them in different tasks, and must
+    /// pass the Update on with the settled cost.
+    static let introductionDelay: UInt64 = 20
+    /// Least time between two changes of a link's cost in use, in milliseconds.
+    static let costSpacing: UInt64 = 1_000
+
+    /// A link is up, or has a new session: everything known through it is forgotten first.
+    ///
+    /// A stock node starts with a cost of 1000 and measures from the moment at which it added us, once per IHU. The side
+    /// that accepted learns of the connection half a round trip after the other one, so its IHUs take the right time by
+    /// themselves; the side that dialled waits for one round trip.
+    public mutating func neighbourUp(_ id: NeighbourID, _ link: NeighbourLink, now: Instant) {
+        clock = max(clock, now)
+        if neighbours.contains(id) {
+            if mutant == .noFlush { return }
+            removeNeighbour(id)
+        }
+        var neighbour = Neighbour(
+            id: id, link: link, limits: configuration.limits, firstHello: clock, now: clock)
+        if link.kind == .stock {
+            let wait = link.isDialled ? UInt64(link.roundTrip ?? 0) : 0
+            let burst = clock.advanced(byMilliseconds: wait)
+            neighbour.burstDue = burst
+            neighbour.nextHello = burst.advanced(byMilliseconds: Router.introductionDelay)
+        } else {
+            neighbour.introductionDue = clock
+        }
+        guard neighbours.insert(neighbour) else {
+            counters.count(.neighboursFull)
+            return
+        }
+        neighbourTimer(id)
+    }
+
+    /// A link is down: everything known through it is forgotten.
+    public mutating func neighbourDown(_ id: NeighbourID, now: Instant) {
+        clock = max(clock, now)
+        removeNeighbour(id)
+    }
+
+    /// The link layer measured a round trip time, in milliseconds.
+    public mutating func costChanged(_ id: NeighbourID, roundTrip: UInt16, now: Instant) {
+        clock = max(clock, now)
+        _ = neighbours.update(id) { $0.cost.measure(milliseconds: roundTrip) }
+        followCost(id)
+    }
+
+    /// The link layer hears nothing for the moment: nothing new is put on the link, nothing is announced.
+    public mutating func neighbourSuspect(_ id: NeighbourID, now: Instant) {
+        clock = max(clock, now)
+        _ = neighbours.update(id) { $0.isSuspect = true }
+    }
+
+    /// The link layer hears the neighbour (again).
+    public mutating func neighbourAlive(_ id: NeighbourID, now: Instant) {
+        clock = max(clock, now)
+        let time = clock
+        _ = neighbours.update(id) { neighbour in
+            neighbour.isSuspect = false
+            if neighbour.kind == .hypha { neighbour.heard = time }
+        }
+        scheduleNeighbour(id)
+    }
+
+    mutating func handleHello(from id: NeighbourID) {
+        counters.count(.hellos)
+        sendIHU(to: id)
+    }
+
+    mutating func handleIHU(from id: NeighbourID) {
+        counters.count(.ihus)
+        let time = clock
+        _ = neighbours.update(id) { neighbour in
+            neighbour.cost.sample(milliseconds: time.milliseconds(since: neighbour.helloSent ?? neighbour.upSince))
+            neighbour.heard = time
+        }
+        followCost(id)
+        scheduleNeighbour(id)
+    }
+
+    private mutating func sendIHU(to id: NeighbourID) {
+        guard let neighbour = neighbours[id] else { return }
+        let interval: UInt16 = neighbour.kind == .stock ? 6000 : UInt16(clamping: configuration.hyphaHello / 10 * 3)
+        urgent.append(.send(.ihu(.init(receiveCost: neighbour.metric.value, interval: interval)), to: id))
+    }
+
+    /// Takes a changed cost into use if that is notable.
+    private mutating func followCost(_ id: NeighbourID) {
+        guard let neighbour = neighbours[id], LinkCost.isNotable(neighbour.metric, neighbour.cost.metric),
+            clock.milliseconds(since: neighbour.metricSince) >= Router.costSpacing
+                || neighbour.metricSince == neighbour.upSince
+        else { return }
+        let time = clock
+        _ = neighbours.update(id) { neighbour in
+            neighbour.metric = neighbour.cost.metric
+            neighbour.metricSince = time
+        }
+        for number in 0..<table.routeEnd {
+            if let route = table.liveRoute(number), route.neighbour == id { reconsider(Int(route.destination)) }
+        }
+    }
+
+    private mutating func removeNeighbour(_ id: NeighbourID) {
+        guard neighbours.contains(id) else { return }
+        var affected: [Int] = []
+        for number in 0..<table.routeEnd {
+            guard let route = table.liveRoute(number), route.neighbour == id else { continue }
+            removeRoute(UInt32(truncatingIfNeeded: number))
+            affected.append(Int(route.destination))
+        }
+        neighbours.remove(id)
+        neighbourTimers.set(Int(id.value), nil)
+        for destination in affected { reconsider(destination) }
+    }
+
+    private func deadAfter(_ kind: NeighbourLink.Kind) -> UInt64 {
+        kind == .stock ? configuration.stockDeadAfter : configuration.hyphaDeadAfter
+    }
+
+    func scheduleNeighbourDeadline(_ neighbour: Neighbour) -> Instant {
+        neighbour.nextDeadline(deadAfter: deadAfter(neighbour.kind))
+    }
+
+    mutating func scheduleNeighbour(_ id: NeighbourID) {
+        guard let neighbour = neighbours[id] else { return }
+        neighbourTimers.set(Int(id.value), scheduleNeighbourDeadline(neighbour))
+    }
+
+    mutating func neighbourTimer(_ id: NeighbourID) {
+        guard let neighbour = neighbours[id] else { return }
+        if clock >= neighbour.heard.advanced(byMilliseconds: deadAfter(neighbour.kind)) {
+            counters.count(.neighboursDead)
+            urgent.append(.neighbourDead(id))
+            removeNeighbour(id)
+            return
+        }
+        if let due = neighbour.burstDue, clock >= due {
+            for _ in 0..<Router.burst { sendIHU(to: id) }
+            let introduction = clock.advanced(byMilliseconds: Router.introductionDelay)
+            _ = neighbours.update(id) { neighbour in
+                neighbour.burstDue = nil
+                neighbour.introductionDue = introduction
+            }
+        } else if let due = neighbour.introductionDue, clock >= due {
+            _ = neighbours.update(id) { $0.introductionDue = nil }
+            introduce(to: id)
+        }
+        if clock >= neighbour.nextHello { sendHello(to: id) }
+        if clock >= neighbour.refreshDue { startDump(to: id) }
+        if neighbour.dumpPosition != nil, clock >= neighbour.dumpContinues { continueDump(to: id) }
+        followCost(id)
+        scheduleNeighbour(id)
+    }
+
+    private mutating func sendHello(to id: NeighbourID) {
+        guard let neighbour = neighbours[id] else { return }
+        let period = neighbour.kind == .stock ? configuration.stockHello : configuration.hyphaHello
+        let hello = BabelTLV.Hello(seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10))
+        urgent.append(.send(.hello(hello), to: id))
+        let time = clock
+        _ = neighbours.update(id) { neighbour in
+            neighbour.helloSeqno &+= 1
+            neighbour.helloSent = time
+            neighbour.nextHello = time.advanced(byMilliseconds: period)
+        }
+    }
+
+    /// What a neighbour hears first: our prefixes, then what is being asked for, then, if it keeps all routes, those.
+    private mutating func introduce(to id: NeighbourID) {
+        guard let neighbour = neighbours[id] else { return }
+        enqueue(.own(id))
+        for query in requests.all where query.ingress != id {
+            enqueue(.tlv(.routeRequest(.init(generation: query.generation, prefix: query.prefix)), id))
+        }
+        if neighbour.kind == .hypha { startDump(to: id) }
+    }
+}

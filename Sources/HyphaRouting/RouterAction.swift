@@ -1,0 +1,15 @@
+public import HyphaWire
+
+/// What a router wants done. Actions must be carried out in the order in which `poll` returns them: state is written, and
+/// forwarding follows a changed route, before anything that is sent later leaves the node.
+public enum RouterAction: Hashable, Sendable {
+    /// Write the state to where the next start finds it.
+    case persist(RouterState)
+    case routeChanged(RouteChange)
+    case send(BabelTLV, to: NeighbourID)
+    /// A query of this node found a route to the prefix, or did not within its time.
+    case queryResolved(Prefix)
+    case queryFailed(Prefix)
+    /// The neighbour answers no more: close the link. It is gone from the router already.
+    case neighbourDead(NeighbourID)
+}

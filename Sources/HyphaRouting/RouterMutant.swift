@@ -1,0 +1,11 @@
+/// Rules that can be broken on purpose, to show that the invariants of the simulations notice. Never set in a node.
+package enum RouterMutant: String, CaseIterable, Sendable {
+    /// Alternates stay as they were chosen when the feasibility distance falls.
+    case frozenAlternates
+    /// Routes of a neighbour survive a new link session.
+    case noFlush
+    /// Next hops of several router ids are mixed.
+    case mixedRouterIDs
+    /// No limits on tables.
+    case unboundedTables
+}

@@ -1,0 +1,69 @@
+import HyphaBase
+
+/// When the neighbours are told about a prefix.
+enum UpdateScheduler {
+    /// Least time between two announcements of one prefix, in milliseconds. It doubles with each loss that follows another
+    /// one closely, up to the longest.
+    static let spacing: UInt64 = 100
+    static let longestSpacing: UInt64 = 10_000
+    /// After so long without a loss the spacing is half of what it was, in milliseconds.
+    static let calm: UInt64 = 5_000
+    /// Least time between announcements of which only the metric or the router id differs, in milliseconds.
+    static let changeSpacing: UInt64 = 10_000
+    /// When an announcement is repeated on links that may lose it: after the last one, in milliseconds. Retractions have
+    /// all of them, others the first two; a lost one of those is repaired by the next dump.
+    static let repeatDelays: [UInt64] = [200, 600, 1_200, 2_400]
+    static let repeatsOfUpdates: UInt8 = 2
+
+    /// What should be announced, against what was.
+    enum Change: Sendable {
+        case none
+        /// A route that was not there, or is not there any more.
+        case acquired, lost
+        /// Another router id, or a notably different metric.
+        case differs
+    }
+
+    /// A difference in metric counts above 10 (as in stock nodes) and above a tenth.
+    static func change(from state: AnnouncementState, to metric: Metric, routerID: UInt32) -> Change {
+        if metric.isInfinite { return state.metric.isInfinite && !state.isToldToSome ? .none : .lost }
+        if state.metric.isInfinite { return .acquired }
+        if state.routerID != routerID { return .differs }
+        let difference = max(metric.excess(over: state.metric), state.metric.excess(over: metric))
+        return difference > max(10, state.metric.value / 10) ? .differs : .none
+    }
+
+    /// When a change is announced: at once if it is a loss or the first in a while.
+    static func due(_ change: Change, _ state: AnnouncementState, now: Instant) -> Instant {
+        switch change {
+        case .none: return .distantFuture
+        case .lost: return now
+        case .acquired: return max(now, state.sent.advanced(byMilliseconds: spacing(afterFlaps: state.flaps)))
+        case .differs: return max(now, state.sent.advanced(byMilliseconds: changeSpacing))
+        }
+    }
+
+    /// 0.1 s, doubled for every flap.
+    static func spacing(afterFlaps flaps: UInt8) -> UInt64 {
+        min(longestSpacing, spacing << UInt64(min(flaps, 7)))
+    }
+
+    /// Counts an announcement that is sent now. A loss doubles the spacing; every quiet `calm` halves it again.
+    static func noteSent(_ state: inout AnnouncementState, isRetraction: Bool, now: Instant) {
+        if isRetraction {
+            let halvings = UInt8(clamping: now.milliseconds(since: state.lost) / calm)
+            let flaps = state.flaps > halvings ? state.flaps - halvings : 0
+            state.flaps = state.lost == .zero ? 0 : min(flaps + 1, 7)
+            state.lost = now
+        }
+        state.sent = now
+        state.due = .distantFuture
+    }
+
+    /// When the next repetition is due after `done` of them; the distant future after the last.
+    static func repeatDue(done: UInt8, isRetraction: Bool, now: Instant) -> Instant {
+        let count = isRetraction ? repeatDelays.count : Int(repeatsOfUpdates)
+        guard Int(done) < count else { return .distantFuture }
+        return now.advanced(byMilliseconds: repeatDelays[Int(done)])
+    }
+}

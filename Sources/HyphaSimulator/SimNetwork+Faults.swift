@@ -1,0 +1,46 @@
+import HyphaBase
+
+extension SimNetwork {
+    /// Before faults begin, in milliseconds.
+    static let calmTime: UInt64 = 8_000
+
+    /// Draws what goes wrong and when, and sets the phases: calm, faults, repair, questions, check.
+    mutating func planFaults() {
+        let kinds = Faults.names.dropFirst().dropLast().map(\.faults).filter { scenario.faults.contains($0) }
+        let end = SimNetwork.calmTime + scenario.faultTime
+        if !kinds.isEmpty {
+            for _ in 0..<scenario.faultCount {
+                let time = UInt64.random(in: SimNetwork.calmTime..<end, using: &seed)
+                guard let kind = kinds.randomElement(using: &seed) else { continue }
+                plan(kind, at: time)
+            }
+        }
+        schedule(.repair, after: end)
+        if scenario.asksInTheEnd {
+            schedule(.askAll, after: end + max(scenario.settleTime, 17_000) - 17_000)
+        }
+        schedule(.check, after: end + scenario.settleTime)
+    }
+
+    private mutating func plan(_ kind: Faults, at time: UInt64) {
+        guard !links.isEmpty else { return }
+        let link = Int.random(in: 0..<links.count, using: &seed)
+        let node = Int.random(in: 0..<max(1, scenario.nodes), using: &seed)
+        switch kind {
+        case .loss: links[link].loss = UInt64.random(in: 0...400, using: &seed)
+        case .cuts:
+            schedule(.cut(link), after: time)
+            schedule(.heal(link), after: time + UInt64.random(in: 50...12_000, using: &seed))
+        case .partitions:
+            let border = Int.random(in: 1..<max(2, scenario.nodes), using: &seed)
+            let heal = time + UInt64.random(in: 500...10_000, using: &seed)
+            for (number, link) in links.enumerated() where (link.a < border) != (link.b < border) {
+                schedule(.cut(number), after: time)
+                schedule(.heal(number), after: heal)
+            }
+        case .restarts: schedule(.crash(node, losesState: false), after: time)
+        case .lostState: schedule(.crash(node, losesState: true), after: time)
+        default: schedule(.cost(link, roundTrip: UInt16.random(in: 1...300, using: &seed)), after: time)
+        }
+    }
+}

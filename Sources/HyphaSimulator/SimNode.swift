@@ -1,0 +1,44 @@
+import HyphaBase
+import HyphaRouting
+import HyphaWire
+
+/// A node of a simulated mesh: its router, what it wrote to its disk, and where it forwards.
+struct SimNode: Sendable {
+    struct Forwarding: Sendable {
+        var routerID: RouterID
+        var nextHops: [NeighbourID]
+    }
+
+    var router: Router
+    var state: RouterState?
+    var isRunning = true
+    /// It lost its state in this run: for its prefix there may be two origins for a while.
+    var hasLostState = false
+    var forwarding: [Prefix: Forwarding] = [:]
+    /// By number of the link: the session that this end holds, 0 for none.
+    var sessions: [UInt32]
+    /// When it is woken.
+    var wake = Instant.distantFuture
+
+    static func key(of number: Int) -> [UInt8] {
+        var key = [UInt8](repeating: 0x5A, count: 32)
+        for i in 0..<8 { key[i] = UInt8(truncatingIfNeeded: number >> (56 - 8 * i)) }
+        return key
+    }
+
+    /// Stands for the hash of a key: every node in a /64 of its own.
+    static func address(of id: RouterID) -> IPv6Address {
+        var number: UInt64 = 0
+        for byte in id.key.prefix(8) { number = number << 8 | UInt64(byte) }
+        return IPv6Address(high: 0x0400 << 48 | number & 0xFFFF_FFFF_FFFF, low: 0x1234_5678)
+    }
+
+    /// The node that owns a prefix.
+    static func number(of prefix: Prefix) -> Int {
+        Int(truncatingIfNeeded: prefix.address.high & 0xFFFF_FFFF_FFFF)
+    }
+
+    static func prefix(of number: Int) -> Prefix {
+        Prefix(IPv6Address(high: 0x0400 << 48 | UInt64(number), low: 0), length: 64)
+    }
+}

@@ -1,0 +1,4 @@
+import Glibc
+import HyphaSimulator
+
+exit(SimulationCommand.run(Array(CommandLine.arguments.dropFirst())))
