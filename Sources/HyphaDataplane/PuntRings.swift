@@ -54,6 +54,9 @@ struct PuntRings: ~Copyable {
         return true
     }
 
+    /// True when the next notice will not be lost.
+    mutating func hasRoomForNotice() -> Bool { notices.reserve() != nil }
+
     /// A notice; false when the ring is full.
     @discardableResult
     mutating func notice(_ kind: Notice.Kind, id: UInt32 = .max, slot: UInt32 = .max) -> Bool {

@@ -49,7 +49,8 @@ extension Worker {
 
     mutating func takeCommands<IO: PacketIO & ~Copyable>(_ io: inout IO) -> Bool {
         var any = false
-        while let record = commands.peek() {
+        // Some commands are answered: while control does not read its notices, the rest waits.
+        while punts.hasRoomForNotice(), let record = commands.peek() {
             any = true
             let command = record.load(as: WorkerCommand.self)
             commands.advance()
@@ -93,7 +94,7 @@ extension Worker {
             // An empty PAD: nothing in it, but it asks for a sign of life.
             let pad: (UInt8, UInt8, UInt8) = (0x80, 0, 0)
             if let link = context.links[command.id], link.pointee.sendSlot != .max {
-                withUnsafeBytes(of: pad) { sendLinkMessage(command.id, $0.baseAddress, length: 3) }
+                withUnsafeBytes(of: pad) { _ = sendLinkMessage(command.id, $0.baseAddress, length: 3) }
             }
         case .setPeer:
             guard let peer = context.peers[command.id] else { return }

@@ -51,11 +51,13 @@ extension Worker {
         return (frame, pool.base(slot) + Rejections.frameOffset + LinkHeader.size)
     }
 
-    /// A message to the neighbour on a link, under its session in use or under the one in `slot`.
+    /// A message to the neighbour on a link, under its session in use or under the one in `slot`. False when there is
+    /// no room for it.
+    @discardableResult
     mutating func sendLinkMessage(
         _ id: UInt32, under slot: UInt32 = .max, _ bytes: UnsafeRawPointer? = nil, length: Int = 0
-    ) {
-        guard let made = makeFrame(length) else { return }
+    ) -> Bool {
+        guard let made = makeFrame(length) else { return false }
         var frame = made.frame
         if let bytes { made.bytes.copyMemory(from: bytes, byteCount: length) }
         frame.link = id
@@ -63,12 +65,14 @@ extension Worker {
         frame.disposition = .forward
         rejections.own.append(frame)
         if length == 0 { counters.add(.keepalivesSent) }
+        return true
     }
 
-    /// An empty control body to an end-to-end peer, under the session in `slot`.
-    mutating func sendFlowKeepalive(_ peer: UnsafeMutablePointer<PeerRecord>, under slot: UInt32) {
+    /// An empty control body to an end-to-end peer, under the session in `slot`. False when there is no room for it.
+    @discardableResult
+    mutating func sendFlowKeepalive(_ peer: UnsafeMutablePointer<PeerRecord>, under slot: UInt32) -> Bool {
         let plain = 16
-        guard let made = makeFrame(RoutingHeader.size + plain + FlowBody.tagSize) else { return }
+        guard let made = makeFrame(RoutingHeader.size + plain + FlowBody.tagSize) else { return false }
         var frame = made.frame
         let place = made.bytes
         RoutingHeader.write(
@@ -80,6 +84,7 @@ extension Worker {
         frame.flow = slot
         rejections.own.append(frame)
         counters.add(.keepalivesSent)
+        return true
     }
 }
 
@@ -90,16 +95,22 @@ extension Worker {
     mutating func tick<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         let now = context.now
         var pending = false
+        // What goes out from here on may wait for an answer itself.
+        livenessPending = false
+        nextTick = .distantFuture
         // Ranges of Int: those of other types allocate in unoptimised builds.
         for i in 0..<Int(linkLimit) {
             let id = UInt32(truncatingIfNeeded: i)
             guard let link = context.links[id], link.pointee.exists != 0, link.pointee.liveness.isPending else {
                 continue
             }
-            if link.pointee.liveness.owesKeepalive(now: now) {
+            // Without room for it now the keepalive stays owed until the next tick.
+            if link.pointee.liveness.owesKeepalive(now: now),
+                link.pointee.sendSlot == .max || sendLinkMessage(id)
+            {
                 link.pointee.liveness.owedSince = .zero
-                if link.pointee.sendSlot != .max { sendLinkMessage(id) }
             }
+            if rejections.own.isFull { runOwnVector(&io) }
             if link.pointee.liveness.isSilent(now: now) {
                 punts.notice(.linkSilent, id: id)
                 link.pointee.liveness.unansweredSince = now
@@ -114,20 +125,20 @@ extension Worker {
                 pending = true
             }
             guard peer.pointee.liveness.isPending else { continue }
-            if peer.pointee.liveness.owesKeepalive(now: now) {
+            if peer.pointee.liveness.owesKeepalive(now: now),
+                peer.pointee.sendSlot == .max || sendFlowKeepalive(peer, under: peer.pointee.sendSlot)
+            {
                 peer.pointee.liveness.owedSince = .zero
-                if peer.pointee.sendSlot != .max { sendFlowKeepalive(peer, under: peer.pointee.sendSlot) }
             }
+            if rejections.own.isFull { runOwnVector(&io) }
             if peer.pointee.liveness.isSilent(now: now) {
                 punts.notice(.flowSilent, id: id)
                 peer.pointee.liveness.unansweredSince = now
             }
             pending = pending || peer.pointee.liveness.isPending
         }
-        livenessPending = pending
-        nextTick = .distantFuture
-        // What goes out now may wait for an answer itself.
         runOwnVector(&io)
+        livenessPending = livenessPending || pending
     }
 
     mutating func scheduleTick() {

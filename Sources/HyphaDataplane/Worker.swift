@@ -129,8 +129,7 @@ public struct Worker: ~Copyable {
         io.submit()
         scheduleTick()
         if isDraining, !isDrained, io.inFlight == 0, parking.packets == 0 {
-            isDrained = true
-            punts.notice(.drained)
+            isDrained = punts.notice(.drained)
         }
         let wake = punts.publish()
         if now >= nextCopy || !busy || isDrained {

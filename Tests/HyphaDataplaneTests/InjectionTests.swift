@@ -235,6 +235,26 @@ struct InjectionTests {
         #expect(bench.link.received.count == 1)
     }
 
+    /// Control that reads no notices loses none of the answers to its commands: these wait in their ring.
+    @Test func noticesAreNotLost() throws {
+        let bench = try Bench()
+        bench.node.readsRings = false
+        let slot = bench.link.slot ^ 1
+        for _ in 0..<8 {
+            for _ in 0..<2_000 { bench.node.command(WorkerCommand(.retireLinkSession, slot: slot)) }
+            bench.node.turn(bench.network.now)
+        }
+        for _ in 0..<1_000 { bench.node.command(WorkerCommand(.retireLinkSession, slot: slot)) }
+        bench.node.command(WorkerCommand(.drain))
+        for _ in 0..<3 { bench.node.turn(bench.network.now) }
+        #expect(bench.node.worker.isDrained == false)
+        bench.node.readsRings = true
+        for _ in 0..<3 { bench.node.turn(bench.network.now) }
+        let retired = bench.node.notices.filter { $0.kind == .linkSessionRetired }.count
+        #expect(retired == 17_000)
+        #expect(bench.node.notices.last?.kind == .drained && bench.node.worker.isDrained == true)
+    }
+
     /// A link's new endpoint takes effect with the next packet.
     @Test func endpointMoves() throws {
         let bench = try Bench()

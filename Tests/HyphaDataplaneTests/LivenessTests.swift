@@ -177,6 +177,23 @@ struct LivenessTests {
         #expect(a.counters[.keepalivesSent] <= 1 && b.counters[.keepalivesSent] <= 2)
     }
 
+    /// More keepalives at once than there are places for them: all go, some of them a tick later.
+    @Test(arguments: [40, 1_000]) func manyLinks(slots: Int) throws {
+        let network = TestNetwork(seed: 52)
+        let node = try network.add(
+            "N", TestNode.Options(slots: slots, maxLinks: 512, sessions: 512))
+        let links = try (0..<300 as Range<UInt64>).map { try Neighbour(network, node, number: $0) }
+        node.turn(network.now)
+        for link in links { link.send(link.full([0x80, 0, 0])) }
+        while node.io.waiting > 0 { node.turn(network.now) }
+        node.forget()
+        network.sleep(node, milliseconds: 1_000)
+        let counts = links.map { link in node.sent.filter { $0.destination == link.endpoint }.count }
+        #expect(counts == [Int](repeating: 1, count: 300))
+        #expect(node.worker.nextDeadline == .distantFuture)
+        node.expectNoLeak()
+    }
+
     // MARK: end to end
 
     @Test func flowKeepalive() throws {

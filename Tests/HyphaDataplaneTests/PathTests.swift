@@ -141,6 +141,23 @@ struct PathTests {
         #expect(network.datagrams(from: a).map(\.[0]) == [4])
     }
 
+    /// A link's own wish for header seals, at a node that else seals in full: it holds where the neighbour takes them
+    /// and nothing else asks for the full seal.
+    @Test(arguments: [1, 3] as [UInt8], [false, true]) func entryByLink(modes: UInt8, fullOnly: Bool) throws {
+        let network = TestNetwork(seed: 6)
+        let node = try network.add("N")
+        let link = try Neighbour(network, node, number: 1, Neighbour.Options(modes: modes))
+        let peer = try RemotePeer(network, node, address: IPv6Address(high: 0x0500_0000_0000_0033, low: 0x44))
+        node.route(peer.address, NextHop(kind: .link, link: link.link, peer: peer.id))
+        let bits = WorkerCommand.headerSealBit | (fullOnly ? WorkerCommand.fullSealBit : 0)
+        node.command(WorkerCommand(.setLink, id: link.link, value: 1_452 | bits, endpoint: link.endpoint))
+        let packet = Inner.udp(from: node.address, to: peer.address, payload: network.bytes(77))
+        node.io.arriveFromTun(Inner.read(packet))
+        node.turn(network.now)
+        #expect(link.received.compactMap(\.inner).compactMap(peer.inner) == [Inner.withHopLimit(packet, 63)])
+        #expect(link.received.map { $0.datagram[0] } == [modes == 3 && !fullOnly ? 5 : 4])
+    }
+
     /// The S flag of a packet asks every relay for the full seal; flags pass unchanged.
     @Test(arguments: [0, 1, 2, 3, 12, 13] as [UInt8]) func fullSealFlag(flags: UInt8) throws {
         let network = TestNetwork(seed: 5)

@@ -66,6 +66,9 @@ struct ReplayIO: PacketIO, ~Copyable {
     /// Receives not yet played.
     var left: Int { inputCount - next }
 
+    /// Plays everything again.
+    mutating func rewind() { next = 0 }
+
     var inFlight: Int { sentInFlight + deliveredInFlight }
 
     mutating func receive(into arrivals: UnsafeMutableBufferPointer<Arrival>) -> Int {
