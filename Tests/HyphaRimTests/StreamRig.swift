@@ -24,12 +24,12 @@ final class StreamRig {
 
     init(
         _ addresses: [SocketAddress] = [Rig.loopback], slabs: Int = 62, maxConnections: Int = 64,
-        connectMilliseconds: UInt64 = 5_000
+        connectMilliseconds: UInt64 = 5_000, sockets: [UDPSocket] = []
     ) throws {
         pool = PacketPool(slabs: slabs, slots: 16)
         listeners = try addresses.map { try TCPListener.bind($0) }
         var options = WorkerIO.Options(
-            sockets: [], pool: pool, counters: counters, wake: try Wake(),
+            sockets: sockets, pool: pool, counters: counters, wake: try Wake(),
             offload: try OffloadStatus.probe(OffloadSettings()))
         options.listeners = listeners
         options.maxConnections = maxConnections
