@@ -48,21 +48,11 @@ struct FrameSlab {
         return true
     }
 
-    /// True when a vector should run before more frames are built.
-    var isCrowded: Bool { fullCount == FrameSlab.maxFull }
-
     /// Gives up the full slabs; call when no vector points into them. Starts the slab at hand again if nobody else
     /// holds it: its memory is the warmest there is.
     mutating func releaseFull() {
         for i in 0..<fullCount { pool.release(full[i]) }
         fullCount = 0
         if buffer != .max, pool.holders(buffer) == 1 { cursor = PacketPool.slabHeadroom }
-    }
-
-    /// Gives up everything.
-    mutating func releaseAll() {
-        releaseFull()
-        if buffer != .max { pool.release(buffer) }
-        buffer = .max
     }
 }
