@@ -32,7 +32,7 @@ struct Configuration: Equatable, Sendable {
         var via: PublicKey
     }
 
-    /// What a link protects of transit packets.
+    /// How packets are sealed on a link.
     enum Seal: String, CaseIterable, Sendable {
         case full, header
     }

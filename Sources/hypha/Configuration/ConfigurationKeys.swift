@@ -52,7 +52,8 @@ enum ConfigurationKeys {
             "Name of the peer in logs and status, up to 63 bytes.", parse: label),
         .openChoice(
             .peer, "seal", \.peerEntry.seal, example: .full,
-            "What links with this peer seal of transit packets, full or header; without it as crypto.seal says."),
+            "How packets leave for this peer: full also for what arrived header-sealed, header for what enters here; else see crypto."
+        ),
 
         .required(
             .route, "key", \.routeEntry.key,
@@ -69,7 +70,8 @@ enum ConfigurationKeys {
 
         .choice(
             .crypto, "seal", \.configuration.crypto.seal,
-            "What links seal of transit packets: full, or header (their payload is sealed end to end already)."),
+            "How packets that enter the overlay here are sealed on links: full, or header. Relays keep the way a packet came."
+        ),
         .choice(
             .crypto, "suites", \.configuration.crypto.suites,
             "Cipher suites to offer: auto, chacha20-poly1305 or aes-256-gcm."),
