@@ -68,9 +68,9 @@ let package = Package(
             name: "HyphaIdentity",
             dependencies: ["HyphaBase", "HyphaWire", "HyphaSession", "CAEAD", "CSodium"],
             swiftSettings: common),
-        // Level 4
         .target(
             name: "HyphaStreams", dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire"], swiftSettings: common),
+        // Level 4
         .target(
             name: "HyphaRim",
             dependencies: ["HyphaBase", "HyphaPacket", "HyphaWire", "CKernel", "CUring"],
@@ -78,7 +78,7 @@ let package = Package(
         .target(
             name: "HyphaDataplane",
             dependencies: [
-                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaStreams", "HyphaInterchange",
             ],
             swiftSettings: common),
         .target(

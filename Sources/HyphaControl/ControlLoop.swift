@@ -80,6 +80,7 @@ public struct ControlLoop: Sendable {
         case .overlay: handleOverlay(bytes, link: punt.link, now: now)
         case .linkControl: handleLinkControl(bytes, link: punt.link, now: now)
         case .flowControl: handleFlowControl(bytes)
+        case .streamOpened, .streamControl: break
         }
     }
 
@@ -179,6 +180,7 @@ public struct ControlLoop: Sendable {
         case .flowSilent: flows.silent(peer: notice.id, now: now, &context)
         case .flowNeeded: flows.needed(peer: notice.id, now: now, &context)
         case .flowSessionRetired: flows.sessionRetired(slot: notice.slot)
+        case .routeNeeded, .routeUsed, .streamClosed, .streamFailed, .stockPrefixLow, .peerMarked, .peerFellBack: break
         case .drained: isDrained = true
         }
         settle(now: now)

@@ -12,6 +12,9 @@ struct LinkRecord {
     var fullOnly: UInt8 = 0
     /// 1 when packets that enter the overlay here leave header-sealed, whatever the node's own choice.
     var headerEntry: UInt8 = 0
+    /// 1 for a TCP link: `connection` says which. It has no session and no datagrams.
+    var isStream: UInt8 = 0
+    var connection: UInt32 = 0
     /// Number of the open train in `Departures`, 0xFF for none.
     var train: UInt8 = 0xFF
     /// Largest datagram (UDP payload) that the path takes.
@@ -19,6 +22,9 @@ struct LinkRecord {
     /// Link session to seal with; max for none.
     var sendSlot: UInt32 = .max
     var liveness = Liveness()
+
+    /// Whether packets can leave by it.
+    var isUsable: Bool { sendSlot != .max || isStream != 0 }
 }
 
 /// All links of a worker by link id. A handle: copies share the memory.

@@ -1,9 +1,12 @@
 import HyphaBase
+import HyphaInterchange
 
 /// What a worker knows about an end-to-end peer. Owned by the worker.
 struct PeerRecord {
     /// The canonical address of the peer's key.
     var address = IPv6Address(high: 0, low: 0)
+    /// The peer's public key.
+    var key = WorkerCommand.KeyBytes()
     /// End-to-end session to seal with; max for none.
     var sendSlot: UInt32 = .max
     /// First and last parked packet (slot buffers), max for none.

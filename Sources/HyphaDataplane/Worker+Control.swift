@@ -25,6 +25,7 @@ extension Worker {
                     rejections.own.append(frame)
                 }
             case .linkControl: sendLinkMessage(head.link, bytes, length: length)
+            case .streamControl: break
             }
             injected.advance()
         }
@@ -101,7 +102,8 @@ extension Worker {
             if peer.pointee.exists == 0 { peer.initialize(to: PeerRecord()) }
             peer.pointee.exists = 1
             peer.pointee.address = command.endpoint.address
-            peer.pointee.ownsPrefix = command.value == 1 ? 1 : 0
+            peer.pointee.key = command.key
+            peer.pointee.ownsPrefix = command.value & WorkerCommand.ownsPrefixBit != 0 ? 1 : 0
             peerLimit = max(peerLimit, command.id + 1)
         case .removePeer:
             guard let peer = context.peers[command.id] else { return }
@@ -127,6 +129,7 @@ extension Worker {
             guard let peer = context.peers[command.id] else { return }
             peer.pointee.asked = .zero
             rejectParked(peer)
+        case .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: break
         case .drain:
             isDraining = true
             for id in 0..<peerLimit {

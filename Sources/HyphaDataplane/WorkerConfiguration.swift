@@ -1,4 +1,5 @@
 public import HyphaBase
+public import HyphaInterchange
 public import HyphaPacket
 
 /// What a worker is told at set-up.
@@ -7,8 +8,11 @@ public struct WorkerConfiguration {
     public var ownAddress: IPv6Address
     /// How packets that enter the overlay here are sealed on their first link.
     public var entryMode: SealMode
-    /// Link ids are below this.
+    /// Ids of HL1 links are below this; those of TCP links follow.
     public var maxLinks: Int
+    /// TCP connections at most.
+    public var maxStreams = 0
+    public var stock = StockConfiguration.nativeOnly
     /// End-to-end peer ids are below this.
     public var maxPeers: Int
     /// Packets that may wait for a session in all.
@@ -27,6 +31,9 @@ public struct WorkerConfiguration {
         self.parkedPackets = parkedPackets
         self.aead = aead
     }
+
+    /// How links are numbered.
+    public var links: LinkNumbering { LinkNumbering(datagramLinks: maxLinks, streams: maxStreams) }
 }
 
 /// What a turn reports to the loop around it.

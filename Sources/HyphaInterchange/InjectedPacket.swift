@@ -7,7 +7,7 @@ public import HyphaBase
 /// | 0 | 1 | kind |
 /// | 1 | 1 | UDP socket |
 /// | 2 | 2 | length of the bytes |
-/// | 4 | 4 | link id |
+/// | 4 | 4 | link id, or TCP connection |
 /// | 8 | 24 | destination (datagrams) |
 /// | 32 | | bytes |
 @frozen
@@ -20,6 +20,8 @@ public struct InjectedPacket: BitwiseCopyable, Sendable {
         case overlay
         /// Control entries for the neighbour on `link`, sealed in full.
         case linkControl
+        /// Whole control frames, one behind the other, for the TCP connection `link`.
+        case streamControl
     }
 
     public var kind: Kind

@@ -17,6 +17,20 @@ public struct Notice: BitwiseCopyable, Sendable {
         /// A packet waits for a session with peer `id`.
         case flowNeeded
         case flowSessionRetired
+        /// A packet waits for a route to the address whose upper half is `id` and `slot`; see `prefix`.
+        case routeNeeded
+        /// A packet went by a route that ends soon; the same encoding.
+        case routeUsed
+        /// The TCP connection `id` ended; `slot` is the reason, see `StreamClosing`.
+        case streamClosed
+        /// The dial of number `id` came to nothing; `slot` is the errno value.
+        case streamFailed
+        /// The worker is about to use up its nonce prefix for stock bodies.
+        case stockPrefixLow
+        /// A stock body of peer `id` opened that carried the mark of a native node, for the first time.
+        case peerMarked
+        /// Peer `id`, known to be native, falls back to stock bodies.
+        case peerFellBack
         /// The worker has drained and stops.
         case drained
     }
@@ -30,4 +44,12 @@ public struct Notice: BitwiseCopyable, Sendable {
         self.id = id
         self.slot = slot
     }
+
+    /// About an address of the overlay, of which the upper half counts.
+    public init(_ kind: Kind, prefix: UInt64) {
+        self.init(kind, id: UInt32(truncatingIfNeeded: prefix &>> 32), slot: UInt32(truncatingIfNeeded: prefix))
+    }
+
+    /// The upper half of the address that it is about.
+    public var prefix: UInt64 { UInt64(id) &<< 32 | UInt64(slot) }
 }

@@ -7,7 +7,7 @@ public import HyphaBase
 /// | 0 | 1 | kind |
 /// | 1 | 1 | UDP socket |
 /// | 2 | 2 | length of the bytes |
-/// | 4 | 4 | link id of arrival, max when none |
+/// | 4 | 4 | link id of arrival, or TCP connection; max when none |
 /// | 8 | 24 | sender (handshakes) |
 /// | 32 | | bytes |
 @frozen
@@ -22,6 +22,10 @@ public struct PuntedPacket: BitwiseCopyable, Sendable {
         case linkControl
         /// Control entries of an authentic end-to-end body, behind the routing header it came under.
         case flowControl
+        /// A TCP connection is there: `link` is its id, `sender` the other end, the bytes are a `StreamOpening`.
+        case streamOpened
+        /// The Babel body of a control frame that came over the TCP connection `link`.
+        case streamControl
     }
 
     public var kind: Kind

@@ -18,10 +18,14 @@ public enum Disposition: UInt8, BitwiseCopyable, Sendable {
 /// How a packet is, or will be, sealed on a link.
 @frozen
 public enum SealMode: UInt8, BitwiseCopyable, Sendable {
+    /// Not at all: it came in a stock frame over TCP, goes out in one, or its body is a stock body for this node.
+    case stock = 0
     /// HL1 type 4: header and body sealed.
     case full = 4
     /// HL1 type 5: only the routing header sealed.
     case header = 5
+    /// HL1 type 6: one of two pieces of a packet, sealed as type 4.
+    case fragment = 6
 }
 
 /// Where a packet came from.
@@ -47,6 +51,9 @@ public enum Origin: UInt8, BitwiseCopyable, Sendable {
 ///
 /// The frame is the UDP payload: link header first. Between `open` and `seal` the plain routing header stands at
 /// `offset` + 16 in both seal modes.
+///
+/// A stock frame is described as if it were one, so that source, destination and body stand in the same places: `offset`
+/// is 24 bytes in front of it, `length` 40 more than its own. The 24 bytes may belong to another packet.
 @frozen
 public struct Descriptor: BitwiseCopyable {
     public var buffer: UInt32
@@ -54,7 +61,7 @@ public struct Descriptor: BitwiseCopyable {
     public var length: UInt32
     /// Ingress link session slot until `route`, egress link id after it.
     public var link: UInt32
-    /// End-to-end session slot (open) or end-to-end peer id (seal).
+    /// End-to-end session slot; of a stock body to be sealed `stockFlow` and the slot of its key.
     public var flow: UInt32
     public var disposition: Disposition
     public var reason: UInt8
@@ -75,6 +82,14 @@ public struct Descriptor: BitwiseCopyable {
         lane = 0
         counter = 0
     }
+
+    /// In `flow`: a stock body, sealed with the key in the slot that the other bits name.
+    public static var stockFlow: UInt32 { 1 &<< 31 }
+
+    /// Bytes in front of a stock frame that its descriptor includes.
+    public static var stockLead: UInt32 { 24 }
+    /// Bytes that the length of a stock frame's descriptor has more than the frame: the lead, and a link tag's room.
+    public static var stockExcess: UInt32 { 40 }
 
     /// Ends the packet with a reason.
     @inlinable @inline(__always)

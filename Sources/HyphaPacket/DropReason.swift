@@ -5,7 +5,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case badLength
     /// An unknown datagram type, version, or reserved byte that is not zero.
     case badType
-    /// A datagram type of the protocol that this version does not act on (fragments, reset hints, key look-ups).
+    /// A datagram type of the protocol that this version does not act on (reset hints, key look-ups), or a body that does
+    /// not travel on the next hop's link.
     case unsupported
     /// No session has this receiver index.
     case unknownIndex
@@ -44,6 +45,15 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case badSource
     /// An inner packet that is not well-formed IPv6, or of an unknown kind.
     case badPacket
+    /// A stock body of a node whose key is not known here.
+    case unknownSource
+    /// A stock body of or for a peer with which only native sessions are allowed.
+    case downgrade
+    // Fragments
+    /// A piece that breaks a rule, or that came twice.
+    case badFragment
+    /// The other piece did not come in time, or many other packets began meanwhile.
+    case fragmentLost
     // TUN
     /// Not IPv6, or not for the overlay (400::/7).
     case notOverlay
@@ -54,15 +64,19 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case noBuffer
     /// The send queue is full.
     case queueFull
-    /// Too many packets wait for a session.
+    /// Pushed out of the queue of a TCP link by younger packets.
+    case displaced
+    /// A stock neighbour could not take it as it is meant.
+    case unsafe
+    /// Too many packets wait for a session or a route.
     case parkFull
-    /// Waited too long for a session.
+    /// Waited too long for a session or a route.
     case parkTimeout
     /// The kernel refused the send.
     case sendFailed
     /// The TUN refused the write.
     case tunFailed
-    /// A generated error or handshake reply above its rate limit.
+    /// Needed a key agreement while there were too many.
     case rateLimited
     /// The node is shutting down.
     case shutdown

@@ -21,6 +21,9 @@ public enum Counter: Int, CaseIterable, Sendable {
     case trainsSent, tunWrites, receives, turns, waits
     case parkedTotal
     case connectionsRefused
+    case stockSealed, stockOpened, keyAgreements
+    case fragmentsSent, fragmentsReceived, reassembled
+    case streamReceivedBytes, streamSentBytes, streamWrites
 
     public var name: String {
         var text = ""

@@ -15,7 +15,8 @@ import Testing
         "HyphaIdentity": ["HyphaBase", "HyphaWire", "HyphaSession", "CAEAD", "CSodium"],
         "HyphaRim": ["HyphaBase", "HyphaPacket", "HyphaWire", "CKernel", "CUring", "Glibc"],
         "HyphaDataplane": [
-            "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange", "CAEAD",
+            "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaStreams", "HyphaInterchange",
+            "CAEAD",
         ],
         "HyphaStreams": ["HyphaBase", "HyphaPacket", "HyphaWire"],
         "HyphaControl": [
