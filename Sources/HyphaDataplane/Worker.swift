@@ -14,7 +14,7 @@ import HyphaWire
 /// | 2 | `openLink`, `admit` | `buildFrames` |
 /// | 3 | `route` | |
 /// | 4 | `openFlow` (packets for this node) | `sealFlow` |
-/// | 5 | `stamp`, `sealLink` (packets for others) | `stamp`, `sealLink` |
+/// | 5 | `split` (stock bodies that are too large), `stamp`, `sealLink` (packets for others) | the same |
 /// | 6 | `Departures.send` | `Departures.send` |
 ///
 /// Nothing here knows the kernel or a clock: packets come and go through `PacketIO`, time comes in. A turn allocates
@@ -33,10 +33,15 @@ public struct Worker: ~Copyable {
     var rejections: Rejections
     var departures: Departures
     var parking: Parking
+    var reassembly: Reassembly
     var slab: FrameSlab
+    /// Where pieces become packets and packets become pieces.
+    var fragmentSlab: FrameSlab
     let scratch: RouteScratch
     let hints: ErrorHints
     var vector: PacketVector
+    /// Packets of a vector from the first one on that leaves in pieces.
+    var pieces: PacketVector
     let arrivals: UnsafeMutablePointer<Arrival>
     /// Arrivals whose buffers the vector points into.
     let held: UnsafeMutablePointer<UInt32>
@@ -74,10 +79,13 @@ public struct Worker: ~Copyable {
         rejections = Rejections(pool: pool, counters: counters)
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
+        reassembly = Reassembly(pool: pool, counters: counters, links: configuration.maxLinks)
         slab = FrameSlab(pool: pool)
+        fragmentSlab = FrameSlab(pool: pool)
         scratch = RouteScratch()
         hints = ErrorHints()
         vector = PacketVector()
+        pieces = PacketVector()
         context = StageContext(
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
             links: LinkTable(capacity: configuration.maxLinks), peers: PeerTable(capacity: configuration.maxPeers),
@@ -92,10 +100,13 @@ public struct Worker: ~Copyable {
         context.jobPackets.deallocate()
         rejections.deallocate()
         departures.deallocate()
+        reassembly.deallocate()
         slab.deallocate()
+        fragmentSlab.deallocate()
         scratch.deallocate()
         hints.deallocate()
         vector.deallocate()
+        pieces.deallocate()
         arrivals.deallocate()
         held.deallocate()
     }
@@ -103,8 +114,11 @@ public struct Worker: ~Copyable {
     /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
     public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
-    /// Packets that wait inside the worker (parked for a session).
-    public var waiting: Int { parking.packets }
+    /// Slots that pieces of packets may fill while they wait: the pool needs as many beyond those for other things.
+    public static var fragmentSlots: Int { Reassembly.capacity }
+
+    /// Packets that wait inside the worker: parked for a session, or for the other piece.
+    public var waiting: Int { parking.packets + reassembly.waiting }
 
     /// When the next turn is due though nothing arrives.
     public var nextDeadline: Instant { nextTick }
@@ -126,14 +140,15 @@ public struct Worker: ~Copyable {
         if now >= nextTick { tick(&io) }
         departures.flush(context, &io)
         slab.releaseFull()
+        fragmentSlab.releaseFull()
         io.submit()
         scheduleTick()
-        if isDraining, !isDrained, io.inFlight == 0, parking.packets == 0 {
+        if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
             isDrained = punts.notice(.drained)
         }
         let wake = punts.publish()
         if now >= nextCopy || !busy || isDrained {
-            port.counters.copy(counters, waiting: parking.packets + io.inFlight)
+            port.counters.copy(counters, waiting: waiting + io.inFlight)
             nextCopy = now.advanced(byMilliseconds: 100)
         }
         return TurnResult(isBusy: busy, mustWakeControl: wake)
@@ -212,17 +227,36 @@ extension Worker {
     mutating func runLinkVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             openLink(vector, context)
-            livenessPending = admit(vector, context, &punts) || livenessPending
+            livenessPending = admit(vector, context, &punts, &reassembly, &fragmentSlab) || livenessPending
             route(vector, scratch, context, &punts, &rejections, hints)
             livenessPending =
                 openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &io)
+            leave(vector, &io)
             vector.removeAll()
+            reassembly.releaseWholes()
         }
         for i in 0..<heldCount { pool.release(held[i]) }
         heldCount = 0
+    }
+
+    /// Steps 5 and 6. From the first packet on that leaves in pieces all go through `pieces`, so that order is kept.
+    mutating func leave<IO: PacketIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
+        var next = firstTooLarge(vector, context)
+        var ready = vector
+        ready.count = next
+        depart(ready, &io)
+        while next < vector.count {
+            next = split(vector, from: next, into: &pieces, &fragmentSlab, context)
+            depart(pieces, &io)
+            pieces.removeAll()
+            fragmentSlab.releaseFull()
+        }
+    }
+
+    mutating func depart<IO: PacketIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
+        livenessPending = stamp(vector, context, &punts) || livenessPending
+        sealLink(vector, context)
+        departures.send(vector, context, &io)
     }
 }
 
@@ -284,9 +318,7 @@ extension Worker {
     mutating func runEntryVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             sealFlow(vector, context, &punts, hints)
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &io)
+            leave(vector, &io)
             vector.removeAll()
         }
         // Full slabs go back only when no open train points into them without a reference: trains hold their own.
