@@ -42,7 +42,7 @@ func route(
                 packet.pointee.drop(.linkDown)
                 continue
             }
-            guard packet.pointee.length <= link.pointee.mtu else {
+            guard packet.pointee.length <= link.pointee.largestFrame(kind) else {
                 let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
                 rejections.overlayError(
                     .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header,

@@ -88,6 +88,7 @@ extension Worker {
         case .retireLinkSession:
             let owner = context.linkSessions.record(command.slot).pointee.owner
             if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }
+            reassembly.endSession(command.slot & UInt32(context.linkSessions.capacity - 1), link: owner)
             context.linkSessions.retire(command.slot)
             punts.notice(.linkSessionRetired, id: owner, slot: command.slot)
         case .confirmLinkSession:
@@ -135,6 +136,7 @@ extension Worker {
         case .routeResolved, .routeFailed, .setStockPrefix: break
         case .drain:
             isDraining = true
+            reassembly.dropAll(.shutdown)
             for id in 0..<peerLimit {
                 if let peer = context.peers[id] { parking.dropAll(peer, .shutdown) }
             }

@@ -29,9 +29,7 @@ extension Worker {
         guard own.count > 0 else { return }
         route(own, scratch, context, &punts, &rejections, hints)
         sealFlow(own, context, &punts, hints)
-        livenessPending = stamp(own, context, &punts) || livenessPending
-        sealLink(own, context)
-        departures.send(own, context, &streams, &io)
+        leave(own, &io)
         for i in 0..<own.count { pool.release(own.packets[i].buffer) }
         rejections.own.removeAll()
     }
@@ -91,7 +89,7 @@ extension Worker {
 // MARK: - Time
 
 extension Worker {
-    /// Keepalives that are owed, silence that control should know of, parked packets that are too old.
+    /// Keepalives that are owed, silence that control should know of, parked packets and pieces that are too old.
     mutating func tick<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         let now = context.now
         var pending = false
@@ -137,8 +135,9 @@ extension Worker {
             }
             pending = pending || peer.pointee.liveness.isPending
         }
+        reassembly.expire(now: now)
         runOwnVector(&io)
-        livenessPending = livenessPending || pending
+        livenessPending = livenessPending || pending || reassembly.waiting > 0
     }
 
     mutating func scheduleTick() {

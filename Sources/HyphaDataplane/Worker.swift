@@ -14,7 +14,7 @@ import HyphaWire
 /// | 2 | `openLink`, `admit` | | `buildFrames` |
 /// | 3 | `route` | `route` | |
 /// | 4 | `openFlow` (packets for this node) | `openFlow` | `sealFlow` |
-/// | 5 | `stamp`, `sealLink` (packets for others) | `reframeForLinks`, `stamp`, `sealLink` | `stamp`, `sealLink` |
+/// | 5 | `split` (stock bodies that are too large), `stamp`, `sealLink` | `reframeForLinks`, the same | the same |
 /// | 6 | `Departures.send` | `Departures.send` | `Departures.send` |
 ///
 /// Nothing here knows the kernel or a clock: packets come and go through `PacketIO`, time comes in. A turn allocates
@@ -34,10 +34,15 @@ public struct Worker: ~Copyable {
     var departures: Departures
     var parking: Parking
     var streams: Streams
+    var reassembly: Reassembly
     var slab: FrameSlab
+    /// Where pieces become packets and packets become pieces.
+    var fragmentSlab: FrameSlab
     let scratch: RouteScratch
     let hints: ErrorHints
     var vector: PacketVector
+    /// Packets of a vector from the first one on that leaves in pieces.
+    var pieces: PacketVector
     let arrivals: UnsafeMutablePointer<Arrival>
     /// Arrivals whose buffers the vector points into.
     let held: UnsafeMutablePointer<UInt32>
@@ -76,10 +81,13 @@ public struct Worker: ~Copyable {
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
         streams = Streams(pool: pool, numbering: configuration.links, flowKey: configuration.stock.hashKey)
+        reassembly = Reassembly(pool: pool, counters: counters, links: configuration.maxLinks)
         slab = FrameSlab(pool: pool)
+        fragmentSlab = FrameSlab(pool: pool)
         scratch = RouteScratch()
         hints = ErrorHints()
         vector = PacketVector()
+        pieces = PacketVector()
         context = StageContext(
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
             links: LinkTable(capacity: configuration.links.count), peers: PeerTable(capacity: configuration.maxPeers),
@@ -94,10 +102,13 @@ public struct Worker: ~Copyable {
         context.jobPackets.deallocate()
         rejections.deallocate()
         departures.deallocate()
+        reassembly.deallocate()
         slab.deallocate()
+        fragmentSlab.deallocate()
         scratch.deallocate()
         hints.deallocate()
         vector.deallocate()
+        pieces.deallocate()
         arrivals.deallocate()
         held.deallocate()
     }
@@ -105,8 +116,11 @@ public struct Worker: ~Copyable {
     /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
     public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
-    /// Packets that wait inside the worker: parked, or in the queues of TCP links.
-    public var waiting: Int { parking.packets &+ streams.waiting }
+    /// Slots that pieces of packets may fill while they wait: the pool needs as many beyond those for other things.
+    public static var fragmentSlots: Int { Reassembly.capacity }
+
+    /// Packets that wait inside the worker: parked, for the other piece, or in the queues of TCP links.
+    public var waiting: Int { parking.packets &+ reassembly.waiting &+ streams.waiting }
 
     /// When the next turn is due though nothing arrives.
     public var nextDeadline: Instant { min(nextTick, streams.nextDeadline) }
@@ -130,6 +144,7 @@ public struct Worker: ~Copyable {
         driveStreams(&io)
         departures.flush(context, &io)
         slab.releaseFull()
+        fragmentSlab.releaseFull()
         io.submit()
         scheduleTick()
         if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
@@ -218,8 +233,9 @@ extension Worker {
     mutating func runLinkVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             openLink(vector, context)
-            livenessPending = admit(vector, context, &punts) || livenessPending
+            livenessPending = admit(vector, context, &punts, &reassembly, &fragmentSlab) || livenessPending
             runRouted(&io)
+            reassembly.releaseWholes()
         }
         for i in 0..<heldCount { pool.release(held[i]) }
         heldCount = 0
@@ -231,10 +247,28 @@ extension Worker {
         livenessPending =
             openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
         reframeForLinks(vector, &slab, context)
+        leave(vector, &io)
+        vector.removeAll()
+    }
+
+    /// Steps 5 and 6. From the first packet on that leaves in pieces all go through `pieces`, so that order is kept.
+    mutating func leave<IO: StreamIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
+        var next = firstTooLarge(vector, context)
+        var ready = vector
+        ready.count = next
+        depart(ready, &io)
+        while next < vector.count {
+            next = split(vector, from: next, into: &pieces, &fragmentSlab, context)
+            depart(pieces, &io)
+            pieces.removeAll()
+            fragmentSlab.releaseFull()
+        }
+    }
+
+    mutating func depart<IO: StreamIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
         livenessPending = stamp(vector, context, &punts) || livenessPending
         sealLink(vector, context)
         departures.send(vector, context, &streams, &io)
-        vector.removeAll()
     }
 }
 
@@ -296,9 +330,7 @@ extension Worker {
     mutating func runEntryVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             sealFlow(vector, context, &punts, hints)
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &streams, &io)
+            leave(vector, &io)
             vector.removeAll()
         }
         // Full slabs go back only when no open train points into them without a reference: trains hold their own.
