@@ -13,7 +13,7 @@ import HyphaWire
 /// | 1 | `classify` | `classifyTun` |
 /// | 2 | `openLink`, `admit` | `buildFrames` |
 /// | 3 | `route` | |
-/// | 4 | `openFlow` (packets for this node) | `sealFlow` |
+/// | 4 | `openStock`, `openFlow` (packets for this node) | `sealFlow`, `sealStock` |
 /// | 5 | `stamp`, `sealLink` (packets for others) | `stamp`, `sealLink` |
 /// | 6 | `Departures.send` | `Departures.send` |
 ///
@@ -33,6 +33,8 @@ public struct Worker: ~Copyable {
     var rejections: Rejections
     var departures: Departures
     var parking: Parking
+    var routes: RouteParking
+    var stock: StockEnds
     var slab: FrameSlab
     let scratch: RouteScratch
     let hints: ErrorHints
@@ -74,6 +76,10 @@ public struct Worker: ~Copyable {
         rejections = Rejections(pool: pool, counters: counters)
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
+        routes = RouteParking(
+            pool: pool, counters: counters,
+            RouteParking.Bounds(prefixes: 256, packets: configuration.parkedPackets, timeoutMilliseconds: 16_000))
+        stock = StockEnds(configuration.stock, pool: pool, counters: counters)
         slab = FrameSlab(pool: pool)
         scratch = RouteScratch()
         hints = ErrorHints()
@@ -82,7 +88,8 @@ public struct Worker: ~Copyable {
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
             links: LinkTable(capacity: configuration.maxLinks), peers: PeerTable(capacity: configuration.maxPeers),
             aead: configuration.aead, jobs: jobs, jobPackets: jobPackets, ownAddress: configuration.ownAddress,
-            entryMode: configuration.entryMode, dataLane: 1, fib: port.snapshots.take(), now: .zero, second: 0)
+            entryMode: configuration.entryMode, dataLane: 1, asksForRoutes: configuration.asksForRoutes,
+            fib: port.snapshots.take(), now: .zero, second: 0)
     }
 
     deinit {
@@ -92,6 +99,8 @@ public struct Worker: ~Copyable {
         context.jobPackets.deallocate()
         rejections.deallocate()
         departures.deallocate()
+        routes.deallocate()
+        stock.deallocate()
         slab.deallocate()
         scratch.deallocate()
         hints.deallocate()
@@ -103,8 +112,8 @@ public struct Worker: ~Copyable {
     /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
     public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
-    /// Packets that wait inside the worker (parked for a session).
-    public var waiting: Int { parking.packets }
+    /// Packets that wait inside the worker: for a session, for a route, for the key of their source.
+    public var waiting: Int { parking.packets &+ routes.packets &+ stock.waiting.packets }
 
     /// When the next turn is due though nothing arrives.
     public var nextDeadline: Instant { nextTick }
@@ -128,12 +137,12 @@ public struct Worker: ~Copyable {
         slab.releaseFull()
         io.submit()
         scheduleTick()
-        if isDraining, !isDrained, io.inFlight == 0, parking.packets == 0 {
+        if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
             isDrained = punts.notice(.drained)
         }
         let wake = punts.publish()
         if now >= nextCopy || !busy || isDrained {
-            port.counters.copy(counters, waiting: parking.packets + io.inFlight)
+            port.counters.copy(counters, waiting: waiting + io.inFlight)
             nextCopy = now.advanced(byMilliseconds: 100)
         }
         return TurnResult(isBusy: busy, mustWakeControl: wake)
@@ -213,7 +222,8 @@ extension Worker {
         if vector.count > 0 {
             openLink(vector, context)
             livenessPending = admit(vector, context, &punts) || livenessPending
-            route(vector, scratch, context, &punts, &rejections, hints)
+            route(vector, scratch, context, &punts, &rejections, hints, &stock)
+            openStock(vector, &stock, context, &punts, &rejections, hints, hasTun: io.hasTun)
             livenessPending =
                 openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
             livenessPending = stamp(vector, context, &punts) || livenessPending
@@ -229,11 +239,6 @@ extension Worker {
 // MARK: - Packets that enter the overlay here
 
 extension Worker {
-    /// Where an inner packet came from, for counting.
-    enum InnerOrigin {
-        case tun, own, parked
-    }
-
     /// One read of the TUN, or something like it: decide, then build frames for all its segments.
     mutating func takeInner<IO: PacketIO & ~Copyable>(
         _ bytes: UnsafeMutableRawPointer, length: Int, origin: InnerOrigin, _ io: inout IO
@@ -246,19 +251,20 @@ extension Worker {
             return
         }
         count(origin, segments: packet.segments, length: packet.length)
-        switch classifyTun(packet, context, &punts, &rejections) {
+        switch classifyTun(packet, from: origin, &stock, context, &rejections) {
         case .drop(let reason): counters.drop(reason, packet.segments)
-        case .wait(let id):
-            if let peer = context.peers[id] {
-                parking.park(bytes, length: length, segments: packet.segments, for: peer, now: context.now)
-                livenessPending = true
-            }
+        case .negotiate(let id): negotiate(packet, bytes, length: length, peer: id, &io)
+        case .awaitRoute(let prefix):
+            awaitRoute(bytes, length: length, packets: packet.segments, for: prefix)
         case .enter(let entry):
             var next = 0
             var failures = 0
             while next < packet.segments {
                 let before = next
-                next = buildFrames(packet, from: next, entry, &vector, &slab, context)
+                next =
+                    entry.isStock
+                    ? buildStockFrames(packet, from: next, entry, &vector, &slab, stock, context)
+                    : buildFrames(packet, from: next, entry, &vector, &slab, context)
                 if next < packet.segments { runEntryVector(&io) }
                 failures = next == before ? failures + 1 : 0
                 if failures == 2 {
@@ -276,7 +282,7 @@ extension Worker {
             counters.add(.tunReceived, segments)
             counters.add(.tunReceivedBytes, length)
         case .own: counters.add(.injected, segments)
-        case .parked: break
+        case .parked, .released, .routed: break
         }
     }
 
@@ -284,6 +290,7 @@ extension Worker {
     mutating func runEntryVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             sealFlow(vector, context, &punts, hints)
+            sealStock(vector, &stock, context, &punts)
             livenessPending = stamp(vector, context, &punts) || livenessPending
             sealLink(vector, context)
             departures.send(vector, context, &io)
@@ -291,21 +298,5 @@ extension Worker {
         }
         // Full slabs go back only when no open train points into them without a reference: trains hold their own.
         slab.releaseFull()
-    }
-
-    /// What waits for a peer goes out.
-    mutating func releaseParked<IO: PacketIO & ~Copyable>(
-        _ peer: UnsafeMutablePointer<PeerRecord>, _ io: inout IO
-    ) {
-        // What must wait again goes behind, and is not taken twice.
-        var left = Int(peer.pointee.parkedCount)
-        while left > 0, let parked = parking.takeFirst(peer) {
-            left -= 1
-            takeInner(
-                pool.base(parked.slot) + Parking.packetOffset, length: parked.length,
-                origin: .parked, &io)
-            pool.release(parked.slot)
-        }
-        runEntryVector(&io)
     }
 }
