@@ -163,7 +163,7 @@ let package = Package(
             name: "HyphaTests", dependencies: ["hypha", "HyphaRouting", "HyphaIdentity", "HyphaBase"],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
-        .testTarget(name: "SystemTests", dependencies: ["StockModel"], swiftSettings: common),
+        .testTarget(name: "SystemTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),
     ],
     cxxLanguageStandard: .cxx17
 )
