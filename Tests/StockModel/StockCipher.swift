@@ -37,9 +37,9 @@ public final class StockCipher: @unchecked Sendable {
     }
 
     /// The plaintext of a payload; nil when it is none of this key's.
-    public func open(_ payload: some Collection<UInt8>) -> [UInt8]? {
+    public func open(_ payload: [UInt8]) -> [UInt8]? {
         guard payload.count >= StockCipher.overhead else { return nil }
-        var out = Array(payload)
+        var out = payload
         guard run(&out, opens: true) else { return nil }
         out.removeLast(StockCipher.overhead)
         return out

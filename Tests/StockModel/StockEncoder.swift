@@ -39,13 +39,12 @@ public enum StockEncoder {
     /// Appends a data frame.
     public static func append(_ datagram: StockDatagram, to frames: inout [UInt8]) {
         let length = datagram.payload.count
-        frames.append(contentsOf: [
-            1, 0, 0, 0, 0, UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length), datagram.hopLimit,
-        ])
-        for address in [datagram.source, datagram.destination] {
-            frames.append(contentsOf: address.bytes)
+        for byte in [1, 0, 0, 0, 0, length >> 8, length, Int(datagram.hopLimit)] {
+            frames.append(UInt8(truncatingIfNeeded: byte))
         }
-        frames.append(contentsOf: datagram.payload)
+        datagram.source.append(to: &frames)
+        datagram.destination.append(to: &frames)
+        frames += datagram.payload
     }
 
     private static func two(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(truncatingIfNeeded: value)] }

@@ -16,9 +16,8 @@ extension StockRouterModel {
     }
 
     private mutating func seal(_ packet: [UInt8], now: UInt64) {
-        guard packet.count >= 40, packet[0] >> 4 == 6,
-            let source = IPv6Address(bytes: packet[8..<24]), let destination = IPv6Address(bytes: packet[24..<40])
-        else { return drop(.notIPv6) }
+        guard packet.count >= 40, packet[0] >> 4 == 6 else { return drop(.notIPv6) }
+        let (source, destination) = (IPv6Address(in: packet, at: 8), IPv6Address(in: packet, at: 24))
         guard packet.count <= StockRouterModel.mtu else { return drop(.aboveMTU) }
         guard !identity.subnet.contains(destination) else {
             drop(.ownSubnet)
@@ -146,8 +145,8 @@ extension StockRouterModel {
 
     private mutating func deliver(_ content: [UInt8], _ datagram: StockDatagram) {
         guard content.count >= 40 else { return drop(.contentShort) }
-        if IPv6Address(bytes: content[8..<24]) != datagram.source
-            || IPv6Address(bytes: content[24..<40]) != datagram.destination
+        if IPv6Address(in: content, at: 8) != datagram.source
+            || IPv6Address(in: content, at: 24) != datagram.destination
         {
             oddities.note(.innerAddress, content.prefix(40))
         }
@@ -201,8 +200,8 @@ extension StockRouterModel {
     /// An error from another node: with the key shared with the target of the failed packet the host gets a quote that it
     /// understands.
     private mutating func openError(_ content: [UInt8], _ datagram: StockDatagram) {
-        guard (64...1_296).contains(content.count), let target = IPv6Address(bytes: content[..<16]),
-            let inner = cipher(of: target)?.open(content[64...]), inner.count >= 4
+        guard (64...1_296).contains(content.count),
+            let inner = cipher(of: IPv6Address(in: content, at: 0))?.open(Array(content[64...])), inner.count >= 4
         else { return drop(.errorUnusable) }
         counters.errorsOpened += 1
         toHost(
@@ -223,7 +222,7 @@ extension StockRouterModel {
     /// For the host, from and to the packet's own source; the quote is the buffer of the TUN, zeros behind the packet
     /// included.
     private mutating func localError(_ type: UInt8, _ code: UInt8, about packet: [UInt8]) {
-        guard let source = IPv6Address(bytes: packet[8..<24]) else { return }
+        let source = IPv6Address(in: packet, at: 8)
         let buffer = (packet + repeatElement(0, count: StockRouterModel.mtu - packet.count)).prefix(1_232)
         counters.errorsLocal += 1
         toHost(

@@ -100,7 +100,7 @@ public struct StockRouterModel: Sendable {
         for packet in packets {
             links[number]?.conduct.heard(packet, now: now, &oddities)
             if case .data(let hopLimit, let source, let destination, let payload) = packet {
-                guard let from = IPv6Address(bytes: source), let to = IPv6Address(bytes: destination) else { continue }
+                let (from, to) = (IPv6Address(in: source, at: 0), IPv6Address(in: destination, at: 0))
                 counters.dataReceived += 1
                 check(from, to, payload.count)
                 forward(
