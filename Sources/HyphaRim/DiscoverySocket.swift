@@ -6,8 +6,8 @@ internal import HyphaWire
 /// Where the beacons of the local network go out and come in: a UDP socket on [::]:port, member of ff02::cafe on every
 /// suitable interface. Nodes of one host share the port, but do not hear each other, since nothing is looped back.
 ///
-/// Of the control thread: plain system calls, none of which waits. Closed when it goes.
-public struct DiscoverySocket: ~Copyable, Sendable {
+/// For the control thread alone: plain system calls, none of which waits. Closed when the last reference goes.
+public final class DiscoverySocket {
     public struct Options: Sendable {
         /// UDP port, here and at the other nodes; 1 to 65,535.
         public var port = DiscoveryBeacon.port
@@ -60,7 +60,7 @@ public struct DiscoverySocket: ~Copyable, Sendable {
     public var waitDescriptor: WaitDescriptor { WaitDescriptor(number: descriptor) }
 
     /// Looks for interfaces that came or went, and sends one datagram through each that is ready.
-    public mutating func send(_ beacon: [UInt8]) -> Round {
+    public func send(_ beacon: [UInt8]) -> Round {
         var round = Round()
         do throws(RimError) {
             update(to: try DiscoveryInterface.all(), &round)
@@ -90,7 +90,7 @@ public struct DiscoverySocket: ~Copyable, Sendable {
     }
 
     /// Leaves interfaces that are gone, joins new ones.
-    private mutating func update(to all: [DiscoveryInterface], _ round: inout Round) {
+    private func update(to all: [DiscoveryInterface], _ round: inout Round) {
         let names = options.interfaces
         let suitable = all.filter { interface in
             interface.index != options.ownTun && (names.isEmpty || names.contains(interface.name))

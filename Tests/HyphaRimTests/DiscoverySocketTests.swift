@@ -46,7 +46,7 @@ import Testing
 
     /// The next datagram within a second.
     @Sendable static func receive(
-        _ socket: borrowing DiscoverySocket, milliseconds: UInt64 = 1_000
+        _ socket: DiscoverySocket, milliseconds: UInt64 = 1_000
     ) throws -> (source: SocketAddress, bytes: [UInt8])? {
         let wait = ControlWait(wake: try Wake())
         let limit = SystemClock.now().advanced(byMilliseconds: milliseconds)
@@ -102,7 +102,7 @@ import Testing
                 _ = try meeting.await { $0.isConnected ? true : nil }
                 try Self.raise("vb", "fe80::2/64")
                 try Self.awaitReady(["vb"])
-                var socket = try Self.open(["vb"])
+                let socket = try Self.open(["vb"])
                 let joined = socket.send(second).interfaces
                 meeting.tell { $0.index = joined.first?.index }
                 let received = try Self.receive(socket, milliseconds: 10_000)
@@ -118,7 +118,7 @@ import Testing
                 throw NoNamespace(code: -6)
             }
             try Self.raise("va", "fe80::1/64")
-            var socket = try Self.open()
+            let socket = try Self.open()
             let early = socket.send(first)
             meeting.tell { $0.isConnected = true }
             _ = try meeting.await { $0.index }
@@ -151,8 +151,8 @@ import Testing
             try Self.makePair("va", "vb", checked: true)
             // An address that the kernel could send from meanwhile.
             guard ip("addr", "add", "fd00::1/64", "dev", "va", "nodad") else { throw NoNamespace(code: -14) }
-            var a = try Self.open(["va"])
-            var b = try Self.open(["vb"])
+            let a = try Self.open(["va"])
+            let b = try Self.open(["vb"])
             var rounds: [DiscoverySocket.Round] = []
             var isListening = false
             let limit = SystemClock.now().advanced(byMilliseconds: 10_000)
@@ -181,7 +181,7 @@ import Testing
 
     @Test(.enabled(if: canIsolate && ipProgram != nil)) func onlySuitableInterfacesCount() throws {
         let (none, all, named, withoutOwn, down, gone) = try isolated {
-            var socket = try Self.open()
+            let socket = try Self.open()
             let none = socket.send([0])
             try Self.makePair("va", "vb")
             try Self.makePair("vc", "vd")
@@ -196,9 +196,9 @@ import Testing
             // fe80::/10 outside of fe80::/64 is nobody's link-local address.
             guard ip("addr", "add", "fe81::1/64", "dev", "vd", "nodad") else { throw NoNamespace(code: -8) }
             let all = socket.send([0])
-            var choosy = try Self.open(["vb", "hy0", "nope0", "vd"])
+            let choosy = try Self.open(["vb", "hy0", "nope0", "vd"])
             let named = choosy.send([0])
-            var other = try Self.open(ownTun: all.interfaces[0].index)
+            let other = try Self.open(ownTun: all.interfaces[0].index)
             let withoutOwn = other.send([0])
             guard ip("link", "set", "va", "down") else { throw NoNamespace(code: -9) }
             let down = socket.send([0])
@@ -225,8 +225,8 @@ import Testing
     @Test(.enabled(if: canIsolate && ipProgram != nil)) func interfacesThatComeBackAreJoinedAgain() throws {
         let heard = try isolated {
             var heard: [Bool] = []
-            var a = try Self.open(["va"])
-            var b = try Self.open(["vb"])
+            let a = try Self.open(["va"])
+            let b = try Self.open(["vb"])
             for turn in 0..<3 as Range<UInt8> {
                 try Self.makePair("va", "vb")
                 _ = b.send([99])
@@ -247,9 +247,9 @@ import Testing
         let (chosen, all, heard, sender, own) = try isolated {
             try Self.makePair("va", "vb")
             try Self.makePair("vc", "vd")
-            var chosen = try Self.open(["vd"])
-            var all = try Self.open(["vb", "vd"])
-            var sender = try Self.open(["va", "vc"])
+            let chosen = try Self.open(["vd"])
+            let all = try Self.open(["vb", "vd"])
+            let sender = try Self.open(["va", "vc"])
             let rounds = (chosen.send([1]), all.send([2]))
             let from = sender.send([3])
             var heard: [UInt32] = []

@@ -103,7 +103,7 @@ import Testing
         let (first, paused, second, third) = try PairOfInterfaces.with([("va", "vb")]) {
             var options = DiscoverySocket.Options()
             options.interfaces = ["va"]
-            var flood = try DiscoverySocket.open(options)
+            let flood = try DiscoverySocket.open(options)
             guard var node = try Self.open(1, ["vb"], log: lines.log) else {
                 throw PairOfInterfaces.Failure(step: "no discovery")
             }
@@ -172,15 +172,14 @@ import Testing
     @Test(.enabled(if: PairOfInterfaces.isPossible)) func whatCannotBeIsAWarning() throws {
         let lines = Lines()
         let opened = try PairOfInterfaces.with([]) { () -> [Bool] in
-            func isOpen(_ node: borrowing LocalDiscovery?) -> Bool { node != nil }
             var opened = [
-                isOpen(try Self.open(1, enabled: false, log: lines.log)), isOpen(try Self.open(1, log: lines.log)),
-                isOpen(try Self.open(1, tcpPort: 0, log: lines.log)),
+                try Self.open(1, enabled: false, log: lines.log) != nil, try Self.open(1, log: lines.log) != nil,
+                try Self.open(1, tcpPort: 0, log: lines.log) != nil,
             ]
             guard let address = SocketAddress("[::]:9650") else { return [] }
             let other = try UDPSocket.bind(address)
             defer { withExtendedLifetime(other) {} }
-            opened.append(isOpen(try Self.open(1, log: lines.log)))
+            opened.append(try Self.open(1, log: lines.log) != nil)
             return opened
         }
         #expect(opened == [false, true, false, false])

@@ -48,7 +48,7 @@ enum PairOfInterfaces {
         // The kernel notices a carrier within a second, and drops what is sent before.
         var options = DiscoverySocket.Options()
         options.port = 9
-        var probe = try DiscoverySocket.open(options)
+        let probe = try DiscoverySocket.open(options)
         for _ in 0..<500 {
             if probe.send([0]).sent == 2 * pairs.count { return }
             usleep(10_000)

@@ -8,10 +8,10 @@ enum ConfigurationKeys {
         .list(
             .top, "peers",
             "Peers as a plain list of URIs, beside the [[peer]] tables.",
-            empty: { $0.removePeers() }
-        ) { text, draft throws(InvalidValue) in
-            draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
-        },
+            empty: { $0.removePeers() },
+            add: { text, draft throws(InvalidValue) in
+                draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
+            }),
 
         .parsed(
             .node, "key_file", \.configuration.node.keyFile,
@@ -74,10 +74,10 @@ enum ConfigurationKeys {
         .list(
             .discovery, "interfaces",
             "Names of the interfaces to find nodes on, up to 15 bytes each; empty: all that are suitable.",
-            empty: { $0.configuration.discovery.interfaces.removeAll() }
-        ) { text, draft throws(InvalidValue) in
-            try addInterface(try interfaceName(text), to: &draft)
-        },
+            empty: { $0.configuration.discovery.interfaces.removeAll() },
+            add: { text, draft throws(InvalidValue) in
+                try addInterface(try interfaceName(text), to: &draft)
+            }),
 
         .boolean(
             .routing, "transit", \.configuration.routing.transit,

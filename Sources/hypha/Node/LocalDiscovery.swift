@@ -8,7 +8,7 @@ internal import HyphaWire
 ///
 /// Call `turn` in every pass of the control thread, and sleep no longer than `nextDeadline` and until `waitDescriptors`
 /// are readable. What it returns is to be dialled; tell `endpoints` what comes of that.
-struct LocalDiscovery: ~Copyable {
+struct LocalDiscovery {
     /// Datagrams read in one turn.
     private static let batch = 32
     /// After a full batch nothing is read for so long: a flood waits, and is lost, in the kernel's queue.
@@ -20,11 +20,12 @@ struct LocalDiscovery: ~Copyable {
     var routerID: RouterID
     /// Neighbours that the last turn forgot because nothing was heard of them: dial them no more.
     private(set) var forgotten: [DiscoveredEndpoint] = []
-    private var socket: DiscoverySocket
+    private let socket: DiscoverySocket
     private let tcpPort: UInt16
     private let log: Log
     private var pausedUntil = Instant.zero
-    private let room: UnsafeMutableRawBufferPointer
+    /// For one datagram; what is longer than a beacon is cut.
+    private var room = [UInt8](repeating: 0, count: 2 * DiscoveryBeacon.size)
     /// What was logged of the last beacon, so that it is said once.
     private var names: [String]?
     private var problems: [String] = []
@@ -55,17 +56,14 @@ struct LocalDiscovery: ~Copyable {
     }
 
     private init(
-        _ socket: consuming DiscoverySocket, _ endpoints: Discovery, routerID: RouterID, tcpPort: UInt16, log: Log
+        _ socket: DiscoverySocket, _ endpoints: Discovery, routerID: RouterID, tcpPort: UInt16, log: Log
     ) {
         self.socket = socket
         self.endpoints = endpoints
         self.routerID = routerID
         self.tcpPort = tcpPort
         self.log = log
-        room = .allocate(byteCount: 2 * DiscoveryBeacon.size, alignment: 8)
     }
-
-    deinit { room.deallocate() }
 
     /// When `turn` has something to do by itself.
     func nextDeadline(now: Instant) -> Instant {
@@ -83,9 +81,11 @@ struct LocalDiscovery: ~Copyable {
         guard pausedUntil <= now else { return [] }
         var found: [DiscoveredEndpoint] = []
         for _ in 0..<LocalDiscovery.batch {
-            guard let (source, count) = socket.receive(into: room) else { return found }
-            let datagram = UnsafeRawBufferPointer(rebasing: room[..<count])
-            if let endpoint = endpoints.receive(datagram, from: source, now: now) { found.append(endpoint) }
+            guard let (source, count) = room.withUnsafeMutableBytes({ socket.receive(into: $0) }) else { return found }
+            let endpoint = room.withUnsafeBytes { bytes in
+                endpoints.receive(UnsafeRawBufferPointer(rebasing: bytes.prefix(count)), from: source, now: now)
+            }
+            if let endpoint { found.append(endpoint) }
         }
         pausedUntil = now.advanced(byMilliseconds: LocalDiscovery.pauseMilliseconds)
         return found
