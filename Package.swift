@@ -160,7 +160,11 @@ let package = Package(
             dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
-            name: "HyphaTests", dependencies: ["hypha", "HyphaRouting", "HyphaIdentity", "HyphaBase"],
+            name: "HyphaTests",
+            dependencies: [
+                "hypha", "HyphaControl", "HyphaRim", "HyphaRouting", "HyphaIdentity", "HyphaWire", "HyphaBase",
+                "CKernel",
+            ],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),
