@@ -251,7 +251,8 @@ public struct ControlLoop: Sendable {
             key: context.identity.publicKey, address: context.identity.address,
             links: links.book.ids.compactMap { links.book[$0] }
                 .map { LinkStatus($0, configuration: context.configuration, now: now) },
-            streams: streams.status(now: now), peers: flows.book.ids.compactMap { flows.book[$0] }.map { PeerStatus($0, now: now) }, counters: counters,
+            streams: streams.status(now: now),
+            peers: flows.book.ids.compactMap { flows.book[$0] }.map { PeerStatus($0, now: now) }, counters: counters,
             routing: routes.figures)
     }
 

@@ -154,7 +154,8 @@ struct FlowSupervisor: Sendable {
     func marked(peer id: UInt32, _ context: inout ControlContext) {
         guard let peer = book[id] else { return }
         context.count.peersMarked += 1
-        context.log(.debug, key: "marked", "peer \(peer.key.hex.prefix(16)) marks its stock bodies as those of a native node")
+        context.log(
+            .debug, key: "marked", "peer \(peer.key.hex.prefix(16)) marks its stock bodies as those of a native node")
     }
 
     /// A peer that is known to be native gets stock bodies: no session with it comes about.

@@ -28,7 +28,9 @@ struct RouteMessages: Sendable {
         let isStream = links.isStream(link)
         let body = tlv.body
         if isStream {
-            guard let frame = StockFrame.control([tlv.type, UInt8(truncatingIfNeeded: body.count)] + body) else { return }
+            guard let frame = StockFrame.control([tlv.type, UInt8(truncatingIfNeeded: body.count)] + body) else {
+                return
+            }
             bytes = frame
         } else {
             ControlTLV(type: RouteMessages.typeOffset | tlv.type, value: body).append(to: &bytes)

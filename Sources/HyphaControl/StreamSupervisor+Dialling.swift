@@ -32,7 +32,8 @@ extension StreamSupervisor {
         _ context: inout ControlContext
     ) {
         let number = id & ~StreamSupervisor.resolveBit
-        guard !isStopping, links.streams > 0, number < configuredCount, let target = targets[Int(number)], target.host == host,
+        guard !isStopping, links.streams > 0, number < configuredCount, let target = targets[Int(number)],
+            target.host == host,
             target.port == port
         else { return }
         update(number, now: now, &context) { $0.answered(addresses.map(\.address), now: now) }

@@ -196,6 +196,7 @@ final class FakeWorker {
     /// A packet from the host for the node at `address`.
     func sendFromHost(to address: IPv6Address, now: Instant) {
         let hop = lookup(address)
+        if hop.kind == .none { notices.append(Notice(.routeNeeded, prefix: address.high)) }
         guard hop.kind == .link, let peer = peerStates[hop.peer] else { return }
         if let slot = peer.slot {
             sendFlow(hop.peer, under: slot, isData: true, now: now)

@@ -1,5 +1,6 @@
 import HyphaBase
 import HyphaControl
+import HyphaFIB
 import HyphaInterchange
 import Testing
 
@@ -118,6 +119,20 @@ extension SimulatedNetwork {
                 Notice(.streamClosed, id: id, slot: StreamClosing(error: error).slot))
             return [i]
         }
+    }
+
+    /// Runs until everybody reaches everybody, where packets ask for the routes that are missing: over TCP nobody is told
+    /// of routes that were there before its connection.
+    func becomesWhole(seconds: Double) -> Bool {
+        for _ in 0..<Int(seconds * 5) {
+            if run(seconds: 0.2, until: { isWhole }) { return true }
+            for a in nodes where a.isRunning {
+                for b in nodes where b.isRunning && a !== b && a.worker.lookup(b.address).kind != .link {
+                    act(on: a) { $0.worker.sendFromHost(to: b.address, now: $1) }
+                }
+            }
+        }
+        return false
     }
 
     /// Everybody has TCP links; each edge is dialled by its first end over TCP.

@@ -5,7 +5,8 @@ import HyphaInterchange
 struct SimulatedPipe {
     enum Side: Int {
         /// Who dialled, and who was dialled.
-        case dialled = 0, accepted = 1
+        case dialled = 0
+        case accepted = 1
 
         var other: Side { self == .dialled ? .accepted : .dialled }
     }
