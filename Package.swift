@@ -140,7 +140,7 @@ let package = Package(
             name: "HyphaControlTests",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaControl", "HyphaRouting",
+                "HyphaIdentity", "HyphaControl", "HyphaRouting", "HyphaStreams",
             ],
             swiftSettings: common),
         .testTarget(
