@@ -154,7 +154,11 @@ let package = Package(
             dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
-            name: "HyphaTests", dependencies: ["hypha", "HyphaRouting", "HyphaIdentity", "HyphaBase"],
+            name: "HyphaTests",
+            dependencies: [
+                "hypha", "HyphaRouting", "HyphaIdentity", "HyphaControl", "HyphaDataplane", "HyphaInterchange",
+                "HyphaSession", "HyphaBase",
+            ],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", swiftSettings: common),

@@ -64,6 +64,8 @@ struct DropTests {
         case .puntFull, .noBuffer, .queueFull, .parkFull, .parkTimeout, .shutdown: return try reachALimit(reason)
         // The first two are the kernel's to say; answers above their rate are not made at all.
         case .sendFailed, .tunFailed, .rateLimited: return nil
+        // Of stock bodies, fragments and TCP links.
+        case .unknownSource, .downgrade, .badFragment, .fragmentLost, .displaced, .unsafe: return nil
         }
     }
 
