@@ -1,4 +1,12 @@
 /// What forwarding does with a destination: 16 bytes.
+///
+/// | byte | size | field |
+/// |---|---|---|
+/// | 0 | 1 | kind |
+/// | 1 | 1 | ageing |
+/// | 4 | 4 | link |
+/// | 8 | 4 | peer |
+/// | 12 | 4 | alternate |
 @frozen
 public struct NextHop: BitwiseCopyable, Hashable, Sendable {
     @frozen
@@ -14,19 +22,20 @@ public struct NextHop: BitwiseCopyable, Hashable, Sendable {
     }
 
     public var kind: Kind
+    /// The route ends soon unless control hears that it is in use.
+    public var isAgeing = false
     /// Link id, for kind `link`.
     public var link: UInt32
     /// End-to-end peer id of the key of the destination; `.max`: none known.
     public var peer: UInt32
-    /// Zero: takes part in equality, means nothing yet.
-    public var reserved: UInt32
+    /// Number in its snapshot of the hop to take when `link` cannot be used; 0: there is none. See `FIBView.alternate`.
+    public internal(set) var alternate: UInt32 = 0
 
     @inlinable @inline(__always)
     public init(kind: Kind, link: UInt32 = 0, peer: UInt32 = .max) {
         self.kind = kind
         self.link = link
         self.peer = peer
-        reserved = 0
     }
 
     /// The answer when no prefix matches.
