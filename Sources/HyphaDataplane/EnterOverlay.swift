@@ -45,7 +45,7 @@ func classifyTun(
         return .drop(.noListener)
     case .link: break
     }
-    guard let link = context.links[nextHop.link], link.pointee.sendSlot != .max else {
+    guard let link = context.links[nextHop.link], link.pointee.isUsable else {
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.linkDown)
     }
@@ -104,7 +104,7 @@ private func ask(
 /// neighbour does not take the other.
 @inline(__always)
 private func entryMode(_ id: UInt32, _ context: borrowing StageContext) -> SealMode {
-    guard let link = context.links[id], link.pointee.fullOnly == 0 else { return .full }
+    guard let link = context.links[id], link.pointee.fullOnly == 0, link.pointee.isStream == 0 else { return .full }
     if link.pointee.headerEntry == 0, context.entryMode == .full { return .full }
     guard context.linkSessions.record(link.pointee.sendSlot).pointee.peerModes & 2 != 0 else { return .full }
     return .header

@@ -199,7 +199,7 @@ private func unwrapMessage(
         packet.pointee.disposition = .punted
         return false
     }
-    let arrival = context.linkSessions.record(packet.pointee.link).pointee.owner
+    let arrival = context.arrivalLink(packet.pointee)
     if punts.flowControl(header, plain + 1, length: content, link: arrival) {
         packet.pointee.disposition = .punted
     } else {

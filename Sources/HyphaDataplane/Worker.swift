@@ -8,14 +8,14 @@ import HyphaWire
 
 /// One forwarding worker: takes packets in, runs them through the stages to completion, sends them.
 ///
-/// | step | from a link | from the TUN |
-/// |---|---|---|
-/// | 1 | `classify` | `classifyTun` |
-/// | 2 | `openLink`, `admit` | `buildFrames` |
-/// | 3 | `route` | |
-/// | 4 | `openFlow` (packets for this node) | `sealFlow` |
-/// | 5 | `stamp`, `sealLink` (packets for others) | `stamp`, `sealLink` |
-/// | 6 | `Departures.send` | `Departures.send` |
+/// | step | from an HL1 link | from a TCP link | from the TUN |
+/// |---|---|---|---|
+/// | 1 | `classify` | `StreamHub.next` | `classifyTun` |
+/// | 2 | `openLink`, `admit` | | `buildFrames` |
+/// | 3 | `route` | `route` | |
+/// | 4 | `openFlow` (packets for this node) | `openFlow` | `sealFlow` |
+/// | 5 | `stamp`, `sealLink` (packets for others) | `reframeForLinks`, `stamp`, `sealLink` | `stamp`, `sealLink` |
+/// | 6 | `Departures.send` | `Departures.send` | `Departures.send` |
 ///
 /// Nothing here knows the kernel or a clock: packets come and go through `PacketIO`, time comes in. A turn allocates
 /// nothing, takes no lock and counts no references. Owned by one thread.
@@ -33,6 +33,7 @@ public struct Worker: ~Copyable {
     var rejections: Rejections
     var departures: Departures
     var parking: Parking
+    var streams: Streams
     var slab: FrameSlab
     let scratch: RouteScratch
     let hints: ErrorHints
@@ -74,13 +75,14 @@ public struct Worker: ~Copyable {
         rejections = Rejections(pool: pool, counters: counters)
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
+        streams = Streams(pool: pool, numbering: configuration.links, flowKey: configuration.stock.hashKey)
         slab = FrameSlab(pool: pool)
         scratch = RouteScratch()
         hints = ErrorHints()
         vector = PacketVector()
         context = StageContext(
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
-            links: LinkTable(capacity: configuration.maxLinks), peers: PeerTable(capacity: configuration.maxPeers),
+            links: LinkTable(capacity: configuration.links.count), peers: PeerTable(capacity: configuration.maxPeers),
             aead: configuration.aead, jobs: jobs, jobPackets: jobPackets, ownAddress: configuration.ownAddress,
             entryMode: configuration.entryMode, dataLane: 1, fib: port.snapshots.take(), now: .zero, second: 0)
     }
@@ -103,14 +105,14 @@ public struct Worker: ~Copyable {
     /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
     public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
-    /// Packets that wait inside the worker (parked for a session).
-    public var waiting: Int { parking.packets }
+    /// Packets that wait inside the worker: parked, or in the queues of TCP links.
+    public var waiting: Int { parking.packets &+ streams.waiting }
 
     /// When the next turn is due though nothing arrives.
-    public var nextDeadline: Instant { nextTick }
+    public var nextDeadline: Instant { min(nextTick, streams.nextDeadline) }
 
     /// One bounded pass over everything that came in. True when there was anything: call again before sleeping.
-    public mutating func turn<IO: PacketIO & ~Copyable>(_ io: inout IO, now: Instant) -> TurnResult {
+    public mutating func turn<IO: StreamIO & ~Copyable>(_ io: inout IO, now: Instant) -> TurnResult {
         context.now = now
         context.second = now.nanoseconds / 1_000_000_000
         context.fib = port.snapshots.take()
@@ -122,18 +124,20 @@ public struct Worker: ~Copyable {
             busy = true
             if isDraining { refuse(count) } else { take(count, &io) }
         }
+        busy = takeConnectionEvents(&io) || busy
         answer(&io)
         if now >= nextTick { tick(&io) }
+        driveStreams(&io)
         departures.flush(context, &io)
         slab.releaseFull()
         io.submit()
         scheduleTick()
-        if isDraining, !isDrained, io.inFlight == 0, parking.packets == 0 {
+        if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
             isDrained = punts.notice(.drained)
         }
         let wake = punts.publish()
         if now >= nextCopy || !busy || isDrained {
-            port.counters.copy(counters, waiting: parking.packets + io.inFlight)
+            port.counters.copy(counters, waiting: waiting + io.inFlight)
             nextCopy = now.advanced(byMilliseconds: 100)
         }
         return TurnResult(isBusy: busy, mustWakeControl: wake)
@@ -167,10 +171,12 @@ extension Worker {
         }
     }
 
-    mutating func take<IO: PacketIO & ~Copyable>(_ count: Int, _ io: inout IO) {
-        // Datagrams first, then the TUN: a vector holds packets of one kind.
+    mutating func take<IO: StreamIO & ~Copyable>(_ count: Int, _ io: inout IO) {
+        // Datagrams first, then streams, then the TUN: a vector holds packets of one kind.
         for i in 0..<count where arrivals[i].source == .udp { takeDatagrams(arrivals[i], &io) }
         runLinkVector(&io)
+        for i in 0..<count where arrivals[i].source == .stream { takeStream(arrivals[i], &io) }
+        runStreamVector(&io)
         for i in 0..<count where arrivals[i].source == .tun {
             let arrival = arrivals[i]
             let bytes = pool.base(arrival.buffer) + Int(arrival.offset)
@@ -181,7 +187,7 @@ extension Worker {
     }
 
     /// Cuts a receive into its datagrams, and runs the vector whenever it is full.
-    mutating func takeDatagrams<IO: PacketIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
+    mutating func takeDatagrams<IO: StreamIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
         counters.add(.receives)
         counters.add(.receivedBytes, Int(arrival.length))
         held[heldCount] = arrival.buffer
@@ -209,20 +215,26 @@ extension Worker {
     }
 
     /// Steps 2 to 6 for classified datagrams.
-    mutating func runLinkVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    mutating func runLinkVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             openLink(vector, context)
             livenessPending = admit(vector, context, &punts) || livenessPending
-            route(vector, scratch, context, &punts, &rejections, hints)
-            livenessPending =
-                openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &io)
-            vector.removeAll()
+            runRouted(&io)
         }
         for i in 0..<heldCount { pool.release(held[i]) }
         heldCount = 0
+    }
+
+    /// Steps 3 to 6 for opened packets.
+    mutating func runRouted<IO: StreamIO & ~Copyable>(_ io: inout IO) {
+        route(vector, scratch, context, &punts, &rejections, hints)
+        livenessPending =
+            openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
+        reframeForLinks(vector, &slab, context)
+        livenessPending = stamp(vector, context, &punts) || livenessPending
+        sealLink(vector, context)
+        departures.send(vector, context, &streams, &io)
+        vector.removeAll()
     }
 }
 
@@ -235,7 +247,7 @@ extension Worker {
     }
 
     /// One read of the TUN, or something like it: decide, then build frames for all its segments.
-    mutating func takeInner<IO: PacketIO & ~Copyable>(
+    mutating func takeInner<IO: StreamIO & ~Copyable>(
         _ bytes: UnsafeMutableRawPointer, length: Int, origin: InnerOrigin, _ io: inout IO
     ) {
         guard let packet = TunPacket(bytes, length: length) else {
@@ -281,12 +293,12 @@ extension Worker {
     }
 
     /// Steps 4 to 6 for frames built here.
-    mutating func runEntryVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    mutating func runEntryVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             sealFlow(vector, context, &punts, hints)
             livenessPending = stamp(vector, context, &punts) || livenessPending
             sealLink(vector, context)
-            departures.send(vector, context, &io)
+            departures.send(vector, context, &streams, &io)
             vector.removeAll()
         }
         // Full slabs go back only when no open train points into them without a reference: trains hold their own.
@@ -294,7 +306,7 @@ extension Worker {
     }
 
     /// What waits for a peer goes out.
-    mutating func releaseParked<IO: PacketIO & ~Copyable>(
+    mutating func releaseParked<IO: StreamIO & ~Copyable>(
         _ peer: UnsafeMutablePointer<PeerRecord>, _ io: inout IO
     ) {
         // What must wait again goes behind, and is not taken twice.

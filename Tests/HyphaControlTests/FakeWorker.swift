@@ -116,7 +116,7 @@ final class FakeWorker {
             links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
         )
         return switch command.operation {
-        case .setLink, .setPeer, .drain, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: true
+        case .setLink, .setPeer, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix, .drain: true
         case .removeLink, .probeLink: linkStates[command.id] != nil
         case .removePeer, .rejectParked: peerStates[command.id] != nil
         case .installLinkSession:

@@ -21,6 +21,9 @@ final class TestNode {
         /// The overlay address; nil for one made from the node's number.
         var address: IPv6Address?
         var maxLinks = 16
+        /// TCP connections at most.
+        var maxStreams = 0
+        var stock = StockConfiguration.nativeOnly
         /// Session blocks of each table.
         var sessions = 16
     }
@@ -34,6 +37,7 @@ final class TestNode {
     let counters: WorkerCounters
     let port: WorkerPort
     let aead: OpaquePointer
+    let numbering: LinkNumbering
     var worker: Worker
     var io: MemoryIO
     var routes = FIBBuilder()
@@ -89,11 +93,14 @@ final class TestNode {
         puntRing = port.punted.makeConsumer()
         noticeRing = port.notices.makeConsumer()
         io = MemoryIO(pool: pool, counters: counters, hasTun: options.hasTun)
-        worker = Worker(
-            WorkerConfiguration(
-                ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks, maxPeers: 16,
-                parkedPackets: options.parked, aead: aead),
-            port: port, pool: pool, counters: counters)
+        io.maxConnections = options.maxStreams
+        var configuration = WorkerConfiguration(
+            ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks, maxPeers: 16,
+            parkedPackets: options.parked, aead: aead)
+        configuration.maxStreams = options.maxStreams
+        configuration.stock = options.stock
+        numbering = configuration.links
+        worker = Worker(configuration, port: port, pool: pool, counters: counters)
     }
 
     deinit {
@@ -229,6 +236,7 @@ final class TestNode {
     func expectNoLeak(_ comment: Comment? = nil) {
         #expect(io.inFlight == 0, comment)
         #expect(pool.freeSlabCount >= pool.slabCount - 1, comment)
+        #expect(worker.streams.waiting == 0, comment)
         #expect(pool.freeSlotCount == pool.slotCount - worker.parking.count, comment)
         var references = 0
         for buffer in 0..<pool.slabCount + pool.slotCount { references += pool.holders(UInt32(buffer)) }
