@@ -35,7 +35,8 @@ func classifyTun(
         rejections.localError(.timeExceeded, about: whole, context)
         return .drop(.hopLimit)
     }
-    let nextHop = context.fib.lookup(destination)
+    let nextHop = usableHop(context.fib.lookup(destination), context)
+    if nextHop.isAgeing { context.routeUse.note(destination.high, now: context.now, &punts) }
     switch nextHop.kind {
     case .none, .unreachable:
         rejections.localError(.noRoute, about: whole, context)

@@ -77,6 +77,13 @@ struct PuntRings: ~Copyable {
         return true
     }
 
+    /// A notice about the /64 with this upper half; false when the ring is full.
+    @discardableResult
+    mutating func notice(_ kind: Notice.Kind, prefix: UInt64) -> Bool {
+        let notice = Notice(kind, prefix: prefix)
+        return self.notice(kind, id: notice.id, slot: notice.slot)
+    }
+
     /// Makes everything visible to control; true when control sleeps and must be woken.
     mutating func publish() -> Bool {
         let any = handshakes.publish()

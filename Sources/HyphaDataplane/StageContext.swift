@@ -25,6 +25,7 @@ struct StageContext {
     let entryMode: SealMode
     /// The lane that this worker seals data on, when the session has it.
     let dataLane: UInt8
+    let routeUse = RouteUse()
     var fib: FIBView
     var now: Instant
     /// Whole seconds of `now`, for the rate of a lane.

@@ -84,7 +84,7 @@ extension Worker {
         case .sendWithLinkSession:
             guard let link = context.links[command.id] else { return }
             link.pointee.sendSlot = command.slot
-            link.pointee.liveness.unansweredSince = .zero
+            link.pointee.liveness.renewed()
         case .retireLinkSession:
             let owner = context.linkSessions.record(command.slot).pointee.owner
             if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }
@@ -115,7 +115,7 @@ extension Worker {
             guard let peer = context.peers[command.id] else { return }
             peer.pointee.sendSlot = command.slot
             peer.pointee.asked = .zero
-            peer.pointee.liveness.unansweredSince = .zero
+            peer.pointee.liveness.renewed()
             releaseParked(peer, &io)
         case .retireFlowSession:
             let owner = context.flowSessions.record(command.slot).pointee.owner

@@ -12,7 +12,7 @@ public struct WorkerConfiguration {
     public var maxLinks: Int
     /// TCP connections at most.
     public var maxStreams = 0
-    /// Slots of the pool that frames waiting for TCP links may hold; half-received ones have one for each of `maxStreams`
+    /// Slots of the pool that frames waiting for TCP links may hold. Half-received ones have one for each of `maxStreams`
     /// beside them.
     public var streamQueueSlots = 0
     /// Slabs of the pool that half-received long frames of TCP links may hold.

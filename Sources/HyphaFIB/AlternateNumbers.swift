@@ -18,7 +18,7 @@ struct AlternateNumbers {
     mutating func taken(_ nextHop: NextHop) -> NextHop {
         guard nextHop.alternate != 0 else { return nextHop }
         var result = nextHop
-        result.alternate = number(Int(nextHop.alternate))
+        result.setAlternate(number(Int(nextHop.alternate)))
         return result
     }
 

@@ -41,12 +41,12 @@ public struct FIBBuilder: Sendable {
     /// The hop with the number of its first alternate: numbered from the last one on, so that equal ends of lists are one.
     private mutating func chain(_ nextHop: NextHop, _ others: [NextHop]) -> NextHop {
         var result = nextHop
-        result.alternate = 0
+        result.setAlternate(0)
         guard nextHop.kind == .link, !others.isEmpty else { return result }
         for other in others.filter({ $0.kind == .link }).prefix(FIBBuilder.alternateMax).reversed() {
             var alternate = other
-            alternate.alternate = result.alternate
-            result.alternate = UInt32(alternates.number(alternate))
+            alternate.setAlternate(result.alternate)
+            result.setAlternate(UInt32(alternates.number(alternate)))
         }
         return result
     }

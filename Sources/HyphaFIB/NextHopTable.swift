@@ -32,8 +32,7 @@ struct NextHopTable: Sendable {
 
     private func firstPlace(_ nextHop: NextHop) -> Int {
         let ids = UInt64(nextHop.link) << 32 | UInt64(nextHop.peer)
-        let flags: UInt64 = nextHop.isAgeing ? 256 : 0
-        let rest = UInt64(nextHop.alternate) << 32 | flags | UInt64(nextHop.kind.rawValue)
+        let rest = UInt64(nextHop.ageingAndAlternate) << 32 | UInt64(nextHop.kind.rawValue)
         let mixed = (ids &* 0x9E37_79B9_7F4A_7C15) ^ (ids >> 32) ^ (rest &* 0xD6E8_FEB8_6659_FD93)
         return Int((mixed &* 0xBF58_476D_1CE4_E5B9) >> shift)
     }

@@ -18,8 +18,6 @@ internal import HyphaSession
 struct Node: ~Copyable {
     /// Largest datagram (UDP payload) that this node takes: a train's slab is never the limit.
     static let largestDatagram: UInt16 = 9_000
-    /// Whether workers take what arrives over TCP.
-    static let takesStreams = false
 
     let log: Log
     let signals: Signals
@@ -84,7 +82,7 @@ struct Node: ~Copyable {
             changes: changes)
         options.listeners = listeners
         options.streamBuffers = streams.receiveSlabs
-        options.maxConnections = Node.takesStreams ? streams.links : 0
+        options.maxConnections = streams.links
         let io = try WorkerIO.open(options)
         guard let aead = caead_context_create() else { throw NodeError("no memory for the packet ciphers") }
 
