@@ -71,17 +71,15 @@ struct PuntRings: ~Copyable {
     /// A notice; false when the ring is full.
     @discardableResult
     mutating func notice(_ kind: Notice.Kind, id: UInt32 = .max, slot: UInt32 = .max) -> Bool {
-        guard let record = notices.reserve() else { return false }
-        record.storeBytes(of: Notice(kind, id: id, slot: slot), as: Notice.self)
-        notices.advance()
-        return true
+        notice(Notice(kind, id: id, slot: slot))
     }
 
-    /// A notice about the /64 with this upper half; false when the ring is full.
-    @discardableResult
-    mutating func notice(_ kind: Notice.Kind, prefix: UInt64) -> Bool {
-        let notice = Notice(kind, prefix: prefix)
-        return self.notice(kind, id: notice.id, slot: notice.slot)
+    /// A notice; false when the ring is full.
+    mutating func notice(_ notice: Notice) -> Bool {
+        guard let record = notices.reserve() else { return false }
+        record.storeBytes(of: notice, as: Notice.self)
+        notices.advance()
+        return true
     }
 
     /// Makes everything visible to control; true when control sleeps and must be woken.

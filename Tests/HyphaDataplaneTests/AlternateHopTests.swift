@@ -289,7 +289,8 @@ struct AlternateHopTests {
         var told: [UInt64: [Instant]] = [:]
         var now = bench.network.now
         for _ in 0..<120 {
-            for prefix in prefixes.shuffled(using: &ring) { use.note(prefix, now: now, &punts) }
+            for prefix in prefixes.shuffled(using: &ring) { use.note(prefix, now: now) }
+            use.tell(&punts)
             _ = punts.publish()
             bench.node.takeRings()
             let all = uses(bench)
@@ -299,5 +300,28 @@ struct AlternateHopTests {
         }
         #expect(told.count == prefixes.count)
         for times in told.values { #expect(Set(times).count == times.count) }
+    }
+
+    /// While control reads nothing a note waits.
+    @Test func aFullRingLosesNoNote() throws {
+        let bench = try Bench()
+        bench.node.route(bench.peer.address, bench.hop(bench.ways[0].link, isAgeing: true))
+        bench.node.readsRings = false
+        var punts = PuntRings(bench.node.port)
+        var filled = 0
+        while punts.notice(.linkSilent, id: 77) { filled += 1 }
+        #expect(filled > 1_000)
+        let use = RouteUse()
+        defer { use.deallocate() }
+        use.note(5, now: bench.network.now)
+        use.tell(&punts)
+        _ = punts.publish()
+        bench.node.takeRings()
+        #expect(uses(bench).isEmpty)
+        use.tell(&punts)
+        use.tell(&punts)
+        _ = punts.publish()
+        bench.node.takeRings()
+        #expect(uses(bench) == [5])
     }
 }

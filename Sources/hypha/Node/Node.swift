@@ -70,8 +70,9 @@ struct Node: ~Copyable {
             flowSessions: flowSessions)
 
         let streams = StreamBudget(limits)
-        let pool = PacketPool(
-            slabs: limits.slabs + streams.slabs, slots: limits.parkedPackets + 1_024 + streams.slots)
+        // Packets may wait for a session, and as many for a route.
+        let slots = 2 * limits.parkedPackets + 1_024 + Worker.fragmentSlots
+        let pool = PacketPool(slabs: limits.slabs + streams.slabs, slots: slots + streams.slots)
         Memory.adviseHugePages(pool.region)
         let counters = WorkerCounters()
         let workerWake = try Wake()
