@@ -292,8 +292,10 @@ struct RouteControl: Sendable {
             guard let link = entry.links.first, let key = entry.key else {
                 return FIBCompiler.Entry(prefix: entry.prefix, nextHop: .unreachable)
             }
+            let peer = flows.id(of: key) ?? .max
             return FIBCompiler.Entry(
-                prefix: entry.prefix, nextHop: NextHop(kind: .link, link: link, peer: flows.id(of: key) ?? .max))
+                prefix: entry.prefix, nextHop: NextHop(kind: .link, link: link, peer: peer),
+                alternates: entry.links.dropFirst().map { NextHop(kind: .link, link: $0, peer: peer) })
         }
     }
 }

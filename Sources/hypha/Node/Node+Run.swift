@@ -12,8 +12,7 @@ extension Node {
     /// The control thread: turns until a signal ends the node. Returns the exit code.
     mutating func run() -> Int32 {
         let wait = ControlWait(wake: controlWake, signals: signals)
-        let listen = listening.map { "\($0)" }.joined(separator: ",")
-        _ = StandardStream.write("ready address=\(identity.address) listen=\(listen)\n", to: STDOUT_FILENO)
+        _ = StandardStream.write(readyLine + "\n", to: STDOUT_FILENO)
         var drainUntil: Instant?
         while true {
             if let error = workerHandle.error {
@@ -64,6 +63,14 @@ extension Node {
             _ = wait.sleep(until: deadline)
             port.controlIsAwake()
         }
+    }
+
+    /// What scripts wait for: `ready address=A listen=[::]:9651 tcp=[::]:9651`. The UDP addresses, then the TCP addresses
+    /// if there are any.
+    private var readyLine: String {
+        func list(_ addresses: [SocketAddress]) -> String { addresses.map { "\($0)" }.joined(separator: ",") }
+        let tcp = listening.tcp.isEmpty ? "" : " tcp=\(list(listening.tcp))"
+        return "ready address=\(identity.address) listen=\(list(listening.udp))\(tcp)"
     }
 
     /// One pass of the control plane; wakes the worker if it left something for it.
