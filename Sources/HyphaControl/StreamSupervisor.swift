@@ -36,6 +36,8 @@ struct StreamSupervisor: Sendable {
     /// The upper half of the next dial number.
     var generation: UInt32 = 0
     private var changes: [StreamChange] = []
+    /// For whoever remembers the endpoints of the local network.
+    var outcomes: [DiscoveryOutcome] = []
     var guestLines = TokenBucket(rate: 1, burst: 20)
     var refusalLine: Instant?
     var isStopping = false
@@ -140,6 +142,7 @@ struct StreamSupervisor: Sendable {
         connections[place] = connection
         count += 1
         gate.opened(remote)
+        noteHost(remote)
         if let target {
             context.count.streamsOpened += 1
             update(target, now: now, &context) { $0.connected(id, now: now) }
@@ -264,6 +267,7 @@ struct StreamSupervisor: Sendable {
         connections[Int(connection.id & 0xFFFF)] = nil
         count -= 1
         gate.closed(connection.id, connection.remote)
+        noteHost(connection.remote)
         context.count.streamsClosed += 1
         if connection.ending == nil { changes.append(.down(connection.link)) }
         log(connection, "closed: \(connection.ending ?? "\(closing)")", now: now, &context)
@@ -273,13 +277,10 @@ struct StreamSupervisor: Sendable {
         let lasted = now.milliseconds(since: connection.opened)
         let wasOfUse = connection.hasSpoken && lasted >= StreamTarget.usefulMilliseconds
         update(number, now: now, &context) { $0.disconnected(wasOfUse: wasOfUse, now: now) }
-        guard let target = targets[Int(number)] else { return }
         if connection.isOwn {
             var jitter = context.jitter
             update(number, now: now, &context) { $0.restAsOwn(now: now, jitter: &jitter) }
             context.jitter = jitter
-        } else if !target.isConfigured, target.failures >= StreamTarget.discoveredFailures {
-            forget(number)
         } else {
             rest(number, now: now, &context)
         }

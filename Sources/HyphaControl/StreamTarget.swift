@@ -122,7 +122,10 @@ struct StreamTarget: Sendable {
         return addresses[next - 1]
     }
 
-    mutating func connected(_ connection: UInt32, now: Instant) { enter(.up(connection: connection), now: now) }
+    mutating func connected(_ connection: UInt32, now: Instant) {
+        failures = 0
+        enter(.up(connection: connection), now: now)
+    }
 
     /// A dial came to nothing. True when that is worth a line in the log.
     mutating func failed(_ error: UInt32, now: Instant) -> Bool {
@@ -136,11 +139,7 @@ struct StreamTarget: Sendable {
 
     /// Its connection ended. One that was of use makes the next pauses short again.
     mutating func disconnected(wasOfUse: Bool, now: Instant) {
-        guard wasOfUse else {
-            failures += 1
-            return
-        }
-        failures = 0
+        guard wasOfUse else { return }
         pauses = 0
         outage = now
         logged = nil
@@ -155,6 +154,11 @@ struct StreamTarget: Sendable {
             pause = min(StreamTarget.longestMilliseconds, StreamTarget.shortestMilliseconds << UInt64(pauses))
         }
         rest(milliseconds: pause, now: now, &jitter)
+    }
+
+    /// There is no need to dial now; the next look comes in a minute.
+    mutating func restConnected(now: Instant, jitter: inout Seed) {
+        rest(milliseconds: StreamTarget.longestMilliseconds, now: now, &jitter)
     }
 
     /// It is this node itself.
