@@ -200,9 +200,7 @@ private func unwrapMessage(
         packet.pointee.disposition = .punted
         return false
     }
-    let arrival =
-        packet.pointee.lane == arrivedByLinkID
-        ? packet.pointee.link : context.linkSessions.record(packet.pointee.link).pointee.owner
+    let arrival = context.arrivalLink(packet.pointee)
     if punts.flowControl(header, plain + 1, length: content, link: arrival) {
         packet.pointee.disposition = .punted
     } else {

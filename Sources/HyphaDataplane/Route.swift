@@ -85,12 +85,12 @@ func route(
                 // From here on what it would be had it come in a stock frame; `openStock` takes its hop.
                 let body = Int(packet.pointee.length) &- StockFrameSize.framing
                 let frame = bytes + Int(Descriptor.stockLead)
-                guard packet.pointee.mode == .full, NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
-                else {
+                if packet.pointee.mode != .stock,
+                    !NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
+                {
                     packet.pointee.drop(.badFrame)
                     continue
                 }
-                packet.pointee.link = context.linkSessions.record(packet.pointee.link).pointee.owner
                 packet.pointee.mode = .stock
                 packet.pointee.disposition = .deliver
             }

@@ -31,4 +31,15 @@ struct StageContext {
     var now: Instant
     /// Whole seconds of `now`, for the rate of a lane.
     var second: UInt64
+
+    /// In `Descriptor.link` of a packet that came over TCP: the other bits are its link.
+    static let streamArrival: UInt32 = 1 << 31
+
+    /// The link that a packet came in on, before `route` decided; max for one that was made here.
+    @inline(__always)
+    func arrivalLink(_ packet: borrowing Descriptor) -> UInt32 {
+        if packet.link == .max { return .max }
+        if packet.link & StageContext.streamArrival != 0 { return packet.link & ~StageContext.streamArrival }
+        return linkSessions.record(packet.link).pointee.owner
+    }
 }

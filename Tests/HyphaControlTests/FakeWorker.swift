@@ -105,6 +105,7 @@ final class FakeWorker {
         case .confirmFlowSession:
             sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
         case .rejectParked: rejected.append(command.id)
+        case .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: break
         case .drain: notices.append(Notice(.drained))
         }
     }
@@ -115,7 +116,7 @@ final class FakeWorker {
             links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
         )
         return switch command.operation {
-        case .setLink, .setPeer, .drain: true
+        case .setLink, .setPeer, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix, .drain: true
         case .removeLink, .probeLink: linkStates[command.id] != nil
         case .removePeer, .rejectParked: peerStates[command.id] != nil
         case .installLinkSession:
@@ -136,6 +137,7 @@ final class FakeWorker {
         case .linkControl:
             controlSizes.append(bytes.count)
             sendLink(head.link, under: nil, bytes, now: now)
+        case .streamControl: break
         }
     }
 

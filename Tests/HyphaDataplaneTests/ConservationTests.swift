@@ -26,6 +26,7 @@ struct ConservationTests {
         let missing = Set(DropReason.allCases).subtracting(seen)
             .subtracting([
                 .sendFailed, .tunFailed, .rateLimited, .shutdown, .puntFull, .flowReplay, .noBuffer, .badLane,
+                .badFragment, .fragmentLost, .displaced, .unsafe,
             ])
         #expect(missing == [])
     }

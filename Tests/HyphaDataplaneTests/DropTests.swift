@@ -62,8 +62,10 @@ struct DropTests {
         case .unknownSession, .badFlowAuth, .flowReplay, .flowExpired, .badSource, .badPacket, .notOverlay:
             return try reachEndToEnd(reason)
         case .puntFull, .noBuffer, .queueFull, .parkFull, .parkTimeout, .shutdown: return try reachALimit(reason)
-        // The first two are the kernel's to say; answers above their rate are not made at all.
-        case .sendFailed, .tunFailed, .rateLimited: return nil
+        // The kernel's to say.
+        case .sendFailed, .tunFailed: return nil
+        // Of TCP links and stock bodies: their own tests reach them.
+        case .displaced, .unsafe, .unknownSource, .downgrade, .rateLimited, .badFragment, .fragmentLost: return nil
         }
     }
 

@@ -295,11 +295,11 @@ final class RandomRun {
             for buffer in 0..<node.pool.slabCount + node.pool.slotCount {
                 references += node.pool.holders(UInt32(buffer))
             }
-            let known = node.io.heldReferences + node.worker.parking.count + held.count { $0.node === node }
+            let known = node.io.heldReferences + node.parkedSlots + held.count { $0.node === node }
             if references != known, references != known + 1 {
                 Issue.record("seed \(seed), \(node.name): \(references) references, \(known) known")
             }
-            if node.worker.parking.count > 0, node.worker.nextDeadline == .distantFuture {
+            if node.parkedSlots > 0, node.worker.nextDeadline == .distantFuture {
                 Issue.record("seed \(seed), \(node.name): parked and nothing due")
             }
         }

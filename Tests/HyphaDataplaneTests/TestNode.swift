@@ -23,6 +23,9 @@ final class TestNode {
         var maxLinks = 16
         /// Session blocks of each table.
         var sessions = 16
+        var maxPeers = 16
+        var stock = StockConfiguration.nativeOnly
+        var asksForRoutes = false
     }
 
     let name: String
@@ -89,11 +92,12 @@ final class TestNode {
         puntRing = port.punted.makeConsumer()
         noticeRing = port.notices.makeConsumer()
         io = MemoryIO(pool: pool, counters: counters, hasTun: options.hasTun)
-        worker = Worker(
-            WorkerConfiguration(
-                ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks, maxPeers: 16,
-                parkedPackets: options.parked, aead: aead),
-            port: port, pool: pool, counters: counters)
+        var configuration = WorkerConfiguration(
+            ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks,
+            maxPeers: options.maxPeers, parkedPackets: options.parked, aead: aead)
+        configuration.stock = options.stock
+        configuration.asksForRoutes = options.asksForRoutes
+        worker = Worker(configuration, port: port, pool: pool, counters: counters)
     }
 
     deinit {
@@ -138,13 +142,18 @@ final class TestNode {
         command(WorkerCommand(.setLink, id: id, value: UInt32(mtu) | (fullOnly ? 1 << 16 : 0), endpoint: endpoint))
     }
 
-    func addPeer(_ address: IPv6Address, ownsPrefix: Bool = true) -> UInt32 {
+    func addPeer(_ address: IPv6Address, ownsPrefix: Bool = true, key: [UInt8] = [], bits: UInt32 = 0) -> UInt32 {
         let id = nextPeer
         nextPeer += 1
-        command(
-            WorkerCommand(
-                .setPeer, id: id, value: ownsPrefix ? 1 : 0, endpoint: SocketAddress(address: address, port: 0)))
+        setPeer(id, address, ownsPrefix: ownsPrefix, key: key, bits: bits)
         return id
+    }
+
+    func setPeer(_ id: UInt32, _ address: IPv6Address, ownsPrefix: Bool = true, key: [UInt8], bits: UInt32 = 0) {
+        var peer = WorkerCommand(
+            .setPeer, id: id, value: bits | (ownsPrefix ? 1 : 0), endpoint: SocketAddress(address: address, port: 0))
+        peer.key = WorkerCommand.KeyBytes(key)
+        command(peer)
     }
 
     func route(_ prefix: Prefix, _ nextHop: NextHop) {
@@ -225,11 +234,14 @@ final class TestNode {
         return all
     }
 
+    /// Slots in which packets wait.
+    var parkedSlots: Int { worker.parking.count + worker.routes.count + worker.stock.waiting.count }
+
     /// With nothing in flight: every buffer is free but the slab at hand and the parked slots.
     func expectNoLeak(_ comment: Comment? = nil) {
         #expect(io.inFlight == 0, comment)
         #expect(pool.freeSlabCount >= pool.slabCount - 1, comment)
-        #expect(pool.freeSlotCount == pool.slotCount - worker.parking.count, comment)
+        #expect(pool.freeSlotCount == pool.slotCount - parkedSlots, comment)
         var references = 0
         for buffer in 0..<pool.slabCount + pool.slotCount { references += pool.holders(UInt32(buffer)) }
         #expect(references == pool.slabCount - pool.freeSlabCount + pool.slotCount - pool.freeSlotCount, comment)
