@@ -2,7 +2,7 @@ public import HyphaBase
 public import HyphaIdentity
 public import HyphaInterchange
 public import HyphaSession
-import HyphaWire
+public import HyphaWire
 
 /// The control plane of one node as a value: no clock, no thread, no system call.
 ///
@@ -48,6 +48,9 @@ public struct ControlLoop: Sendable {
 
     /// This node's own key.
     public var publicKey: PublicKey { context.identity.publicKey }
+
+    /// Under which this node announces its prefixes; nil without route control. Seldom another one is drawn.
+    public var routerID: RouterID? { routes.routerID }
 
     /// Seconds since 1970 by the wall clock, for the times in INITs. To be kept current.
     public var wallSeconds: UInt64 {

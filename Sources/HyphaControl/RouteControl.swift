@@ -57,6 +57,9 @@ struct RouteControl: Sendable {
 
     var nextDeadline: Instant? { router?.nextDeadline }
 
+    /// Under which this node announces its prefixes; nil without route control.
+    var routerID: RouterID? { router?.routerID }
+
     mutating func advance(to now: Instant) {
         if let deadline = router?.nextDeadline, deadline <= now { router?.advance(to: now) }
     }

@@ -1,7 +1,8 @@
 import HyphaBase
 import HyphaPacket
 
-/// The last stage: packets grouped into trains, one open train per link, and one for the TUN.
+/// The last stage: packets grouped into trains, one open train per link, and one for the TUN. Stock frames go into the
+/// queues of their TCP links.
 ///
 /// A train takes a packet when it is as long as those before it, or shorter, which closes it. Trains go out when they
 /// are full, when a longer packet comes, and at the end of the turn: nothing is held across waits.
@@ -40,7 +41,7 @@ struct Departures {
 
     /// Sends every packet of a finished vector where its disposition says, and counts those that end.
     mutating func send<IO: PacketIO & ~Copyable>(
-        _ vector: PacketVector, _ context: borrowing StageContext, _ io: inout IO
+        _ vector: PacketVector, _ context: borrowing StageContext, _ streams: inout Streams, _ io: inout IO
     ) {
         var punted = 0
         var forwarded = 0
@@ -51,7 +52,11 @@ struct Departures {
             case .forward:
                 forwarded &+= 1
                 forwardedBytes &+= Int(packet.pointee.length)
-                append(packet.pointee, context, &io)
+                if packet.pointee.mode == .stock {
+                    streams.append(packet.pointee, context)
+                } else {
+                    append(packet.pointee, context, &io)
+                }
             case .deliver: merge.append(packet.pointee, &io)
             case .punted: punted &+= 1
             case .parked: break

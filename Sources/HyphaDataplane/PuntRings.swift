@@ -54,6 +54,17 @@ struct PuntRings: ~Copyable {
         return true
     }
 
+    /// A TCP connection that is there; false when the ring is full.
+    mutating func streamOpened(_ opening: StreamOpening, connection: UInt32, sender: SocketAddress) -> Bool {
+        guard let record = packets.reserve() else { return false }
+        record.storeBytes(
+            of: PuntedPacket(kind: .streamOpened, length: StreamOpening.size, link: connection, sender: sender),
+            as: PuntedPacket.self)
+        (record + PuntedPacket.headSize).storeBytes(of: opening, as: StreamOpening.self)
+        packets.advance()
+        return true
+    }
+
     /// True when the next notice will not be lost.
     mutating func hasRoomForNotice() -> Bool { notices.reserve() != nil }
 

@@ -21,11 +21,13 @@ func route(
         guard packet.pointee.disposition == .undecided else { continue }
         let bytes = context.pool.base(packet.pointee.buffer) + Int(packet.pointee.offset)
         let header = bytes + LinkHeader.size
-        guard let kind = RoutingHeader.kind(header) else {
+        let isStock = packet.pointee.mode == .stock
+        guard let kind = isStock ? .stock : RoutingHeader.kind(header) else {
             packet.pointee.drop(.badFrame)
             continue
         }
-        let hopLimit = RoutingHeader.hopLimit(header)
+        let frame = header + (RoutingHeader.size - StockData.headerSize)
+        let hopLimit = isStock ? StockData.hopLimit(frame) : RoutingHeader.hopLimit(header)
         guard hopLimit >= 2 else {
             rejections.refuse(.hopLimit, kind: kind, packet.pointee, &stock, context, &punts)
             packet.pointee.drop(.hopLimit)
@@ -34,20 +36,25 @@ func route(
         let nextHop = scratch.nextHop(i)
         switch nextHop.kind {
         case .link:
-            guard let link = context.links[nextHop.link], link.pointee.sendSlot != .max else {
+            guard let link = context.links[nextHop.link], link.pointee.isUsable else {
                 rejections.refuse(.noRoute, kind: kind, packet.pointee, &stock, context, &punts)
                 packet.pointee.drop(.linkDown)
                 continue
             }
-            guard packet.pointee.length <= link.pointee.mtu else {
-                let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
+            let limit = link.pointee.largestFrame(kind)
+            guard packet.pointee.length <= limit else {
+                let room = Int(limit) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
                 rejections.refuse(
                     .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, packet.pointee, &stock, context, &punts)
                 packet.pointee.drop(.tooBig)
                 continue
             }
-            RoutingHeader.setHopLimit(header, hopLimit &- 1)
-            if packet.pointee.mode == .header {
+            if isStock {
+                StockData.setHopLimit(frame, hopLimit &- 1)
+            } else {
+                RoutingHeader.setHopLimit(header, hopLimit &- 1)
+            }
+            if packet.pointee.mode == .header, link.pointee.isStream == 0 {
                 let accepted = context.linkSessions.record(link.pointee.sendSlot).pointee.peerModes & 2 != 0
                 if !accepted || link.pointee.fullOnly != 0 || RoutingHeader.wantsFullSeal(header) {
                     makeRoomForFullSeal(bytes, length: Int(packet.pointee.length))
@@ -71,7 +78,7 @@ func route(
                 let length =
                     Int(packet.pointee.length) &- LinkHeader.size
                     &- (packet.pointee.mode == .full ? LinkHeader.tagSize : 0)
-                let id = context.linkSessions.record(packet.pointee.link).pointee.owner
+                let id = context.arrivalLink(packet.pointee)
                 if RoutingHeader.destination(header) != context.ownAddress {
                     packet.pointee.drop(.noListener)
                 } else if kind == .error, hints.take(header, length: length, context, &rejections) {

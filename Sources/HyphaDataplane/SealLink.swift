@@ -19,6 +19,10 @@ func stamp(_ vector: PacketVector, _ context: borrowing StageContext, _ punts: i
             packet.pointee.drop(.linkDown)
             continue
         }
+        if link.pointee.isStream != 0 {
+            reframeForStream(packet, context)
+            continue
+        }
         let forced = packet.pointee.counter
         let slot = forced == 0 ? link.pointee.sendSlot : UInt32(truncatingIfNeeded: forced &- 1)
         guard slot != .max, sessions.use(slot).pointee.installed != 0 else {
@@ -60,7 +64,7 @@ func sealLink(_ vector: PacketVector, _ context: borrowing StageContext) {
     var count = 0
     for i in 0..<vector.count {
         let packet = vector.packets + i
-        guard packet.pointee.disposition == .forward else { continue }
+        guard packet.pointee.disposition == .forward, packet.pointee.mode != .stock else { continue }
         let bytes = context.pool.base(packet.pointee.buffer) + Int(packet.pointee.offset)
         let key = context.linkSessions.sendKey(
             packet.pointee.flow, lane: Int(packet.pointee.lane), context.aead)

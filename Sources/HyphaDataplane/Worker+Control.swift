@@ -8,7 +8,7 @@ import HyphaWire
 
 extension Worker {
     /// Packets that control made. At most as many as a vector holds in one turn.
-    mutating func takeInjected<IO: PacketIO & ~Copyable>(_ io: inout IO) -> Bool {
+    mutating func takeInjected<IO: StreamIO & ~Copyable>(_ io: inout IO) -> Bool {
         var any = false
         var left = PacketVector.capacity / 2
         while left > 0, !rejections.own.isFull, let record = injected.peek() {
@@ -25,7 +25,8 @@ extension Worker {
                     rejections.own.append(frame)
                 }
             case .linkControl: sendLinkMessage(head.link, bytes, length: length)
-            case .streamControl: break
+            case .streamControl:
+                streams.append(control: bytes, length: length, to: head.link, context)
             }
             injected.advance()
         }
@@ -35,7 +36,7 @@ extension Worker {
     }
 
     /// A ready datagram as a train of one.
-    mutating func sendDatagram<IO: PacketIO & ~Copyable>(
+    mutating func sendDatagram<IO: StreamIO & ~Copyable>(
         _ bytes: UnsafeRawPointer, length: Int, _ head: InjectedPacket, _ io: inout IO
     ) {
         counters.add(.injected)
@@ -48,7 +49,7 @@ extension Worker {
             slot, offset: Rejections.frameOffset, length: length, to: head.destination, socket: head.socket, &io)
     }
 
-    mutating func takeCommands<IO: PacketIO & ~Copyable>(_ io: inout IO) -> Bool {
+    mutating func takeCommands<IO: StreamIO & ~Copyable>(_ io: inout IO) -> Bool {
         var any = false
         // Some commands are answered: while control does not read its notices, the rest waits.
         while punts.hasRoomForNotice(), let record = commands.peek() {
@@ -62,7 +63,7 @@ extension Worker {
         return any
     }
 
-    mutating func apply<IO: PacketIO & ~Copyable>(_ command: WorkerCommand, _ io: inout IO) {
+    mutating func apply<IO: StreamIO & ~Copyable>(_ command: WorkerCommand, _ io: inout IO) {
         if rejections.own.count > PacketVector.capacity / 2 { runOwnVector(&io) }
         switch command.operation {
         case .setLink:
@@ -87,6 +88,7 @@ extension Worker {
         case .retireLinkSession:
             let owner = context.linkSessions.record(command.slot).pointee.owner
             if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }
+            reassembly.endSession(command.slot & UInt32(context.linkSessions.capacity - 1), link: owner)
             context.linkSessions.retire(command.slot)
             punts.notice(.linkSessionRetired, id: owner, slot: command.slot)
         case .confirmLinkSession:
@@ -115,9 +117,11 @@ extension Worker {
         case .routeResolved: routeResolved(command.endpoint.address.high, &io)
         case .routeFailed: routeFailed(command.endpoint.address.high)
         case .setStockPrefix: stock.renewNonces(prefix: command.endpoint.address.high)
-        case .openStream, .closeStream: break
+        case .openStream: openStream(to: command.endpoint, dial: command.id, &io)
+        case .closeStream: closeStream(command.id, reset: command.value == 1, &io)
         case .drain:
             isDraining = true
+            reassembly.dropAll(.shutdown)
             for id in 0..<peerLimit {
                 if let peer = context.peers[id] { parking.dropAll(peer, .shutdown) }
             }

@@ -8,7 +8,7 @@ import HyphaWire
 
 extension Worker {
     /// Sends the errors that the turn produced.
-    mutating func answer<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    mutating func answer<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         var i = 0
         while i < rejections.innerCount {
             let piece = rejections.inner[i]
@@ -24,15 +24,13 @@ extension Worker {
 
     /// Frames in slots: overlay packets to be routed, link messages, packets for the TUN. Their source is this node, so
     /// `route` makes no answers about them.
-    mutating func runOwnVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    mutating func runOwnVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         let own = rejections.own
         guard own.count > 0 else { return }
         route(own, scratch, context, &punts, &rejections, hints, &stock)
         sealFlow(own, context, &punts, hints)
         sealStock(own, &stock, context, &punts)
-        livenessPending = stamp(own, context, &punts) || livenessPending
-        sealLink(own, context)
-        departures.send(own, context, &io)
+        leave(own, &io)
         for i in 0..<own.count { pool.release(own.packets[i].buffer) }
         rejections.own.removeAll()
     }
@@ -92,8 +90,8 @@ extension Worker {
 // MARK: - Time
 
 extension Worker {
-    /// Keepalives that are owed, silence that control should know of, packets that have waited long enough.
-    mutating func tick<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    /// Keepalives that are owed, silence that control should know of, packets and pieces that have waited long enough.
+    mutating func tick<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         let now = context.now
         var pending = false
         // What goes out from here on may wait for an answer itself.
@@ -137,10 +135,11 @@ extension Worker {
             }
             pending = pending || peer.pointee.liveness.isPending
         }
+        reassembly.expire(now: now)
         routes.expire(now: now)
         stock.waiting.expire(now: now)
         runOwnVector(&io)
-        livenessPending = livenessPending || pending
+        livenessPending = livenessPending || pending || reassembly.waiting > 0
     }
 
     mutating func scheduleTick() {

@@ -8,7 +8,7 @@ import HyphaWire
 
 extension Worker {
     /// A packet for peer `id`, with which there is no session and which may speak native.
-    mutating func negotiate<IO: PacketIO & ~Copyable>(
+    mutating func negotiate<IO: StreamIO & ~Copyable>(
         _ packet: borrowing TunPacket, _ bytes: UnsafeMutableRawPointer, length: Int, peer id: UInt32, _ io: inout IO
     ) {
         guard let peer = context.peers[id] else {
@@ -34,7 +34,7 @@ extension Worker {
     }
 
     /// Does with what waits for a peer what the negotiation decided.
-    mutating func settle<IO: PacketIO & ~Copyable>(
+    mutating func settle<IO: StreamIO & ~Copyable>(
         _ decision: StockNegotiation.Decision, _ peer: UnsafeMutablePointer<PeerRecord>, _ id: UInt32, _ io: inout IO
     ) {
         guard let queue = decision.queue, peer.pointee.parkedCount > 0 else { return }
@@ -58,7 +58,7 @@ extension Worker {
     }
 
     /// What waits for a peer goes on.
-    mutating func releaseParked<IO: PacketIO & ~Copyable>(
+    mutating func releaseParked<IO: StreamIO & ~Copyable>(
         _ peer: UnsafeMutablePointer<PeerRecord>, as origin: InnerOrigin, atMost limit: Int = .max, _ io: inout IO
     ) {
         // What must wait again goes behind, and is not taken twice.
@@ -102,7 +102,7 @@ extension Worker {
     }
 
     /// A session with a peer, and what waits for it goes out.
-    mutating func sendWithFlowSession<IO: PacketIO & ~Copyable>(_ command: WorkerCommand, _ io: inout IO) {
+    mutating func sendWithFlowSession<IO: StreamIO & ~Copyable>(_ command: WorkerCommand, _ io: inout IO) {
         guard let peer = context.peers[command.id] else { return }
         peer.pointee.sendSlot = command.slot
         peer.pointee.liveness.unansweredSince = .zero
@@ -125,7 +125,7 @@ extension Worker {
     }
 
     /// Packets for a peer that have waited long enough, by its negotiation or by the bounds of their places.
-    mutating func endWaits<IO: PacketIO & ~Copyable>(
+    mutating func endWaits<IO: StreamIO & ~Copyable>(
         _ peer: UnsafeMutablePointer<PeerRecord>, _ id: UInt32, _ io: inout IO
     ) {
         settle(peer.pointee.decide(.timer, now: context.now), peer, id, &io)
@@ -146,7 +146,7 @@ extension Worker {
     }
 
     /// There is a route to a /64, or a key for it: what waits goes on. Without one after all, it ends.
-    mutating func routeResolved<IO: PacketIO & ~Copyable>(_ prefix: UInt64, _ io: inout IO) {
+    mutating func routeResolved<IO: StreamIO & ~Copyable>(_ prefix: UInt64, _ io: inout IO) {
         // The route may have come since the turn began.
         context.fib = port.snapshots.take()
         while let parked = routes.takeFirst(prefix) {
@@ -172,7 +172,7 @@ extension Worker {
     }
 
     /// The stock bodies that waited for the key of their source.
-    private mutating func openWaiting<IO: PacketIO & ~Copyable>(_ prefix: UInt64, _ io: inout IO) {
+    private mutating func openWaiting<IO: StreamIO & ~Copyable>(_ prefix: UInt64, _ io: inout IO) {
         while let parked = stock.waiting.takeFirst(prefix) {
             if vector.isFull { runWaitingVector(&io) }
             var packet = Descriptor(
@@ -184,12 +184,12 @@ extension Worker {
         runWaitingVector(&io)
     }
 
-    private mutating func runWaitingVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    private mutating func runWaitingVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         guard vector.count > 0 else { return }
         openStock(
             vector, &stock, context, &punts, &rejections, hints, hasTun: io.hasTun, mayWait: false)
         livenessPending = openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
-        departures.send(vector, context, &io)
+        departures.send(vector, context, &streams, &io)
         for i in 0..<vector.count { pool.release(vector.packets[i].buffer) }
         vector.removeAll()
     }

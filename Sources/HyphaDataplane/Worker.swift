@@ -8,14 +8,14 @@ import HyphaWire
 
 /// One forwarding worker: takes packets in, runs them through the stages to completion, sends them.
 ///
-/// | step | from a link | from the TUN |
-/// |---|---|---|
-/// | 1 | `classify` | `classifyTun` |
-/// | 2 | `openLink`, `admit` | `buildFrames` |
-/// | 3 | `route` | |
-/// | 4 | `openStock`, `openFlow` (packets for this node) | `sealFlow`, `sealStock` |
-/// | 5 | `stamp`, `sealLink` (packets for others) | `stamp`, `sealLink` |
-/// | 6 | `Departures.send` | `Departures.send` |
+/// | step | from an HL1 link | from a TCP link | from the TUN |
+/// |---|---|---|---|
+/// | 1 | `classify` | `StreamHub.next` | `classifyTun` |
+/// | 2 | `openLink`, `admit` | | `buildFrames` |
+/// | 3 | `route` | `route` | |
+/// | 4 | `openStock`, `openFlow` (packets for this node) | the same | `sealFlow`, `sealStock` |
+/// | 5 | `split` (stock bodies that are too large), `stamp`, `sealLink` | `reframeForLinks`, the same | the same |
+/// | 6 | `Departures.send` | `Departures.send` | `Departures.send` |
 ///
 /// Nothing here knows the kernel or a clock: packets come and go through `PacketIO`, time comes in. A turn allocates
 /// nothing, takes no lock and counts no references. Owned by one thread.
@@ -33,12 +33,18 @@ public struct Worker: ~Copyable {
     var rejections: Rejections
     var departures: Departures
     var parking: Parking
+    var streams: Streams
+    var reassembly: Reassembly
     var routes: RouteParking
     var stock: StockEnds
     var slab: FrameSlab
+    /// Where pieces become packets and packets become pieces.
+    var fragmentSlab: FrameSlab
     let scratch: RouteScratch
     let hints: ErrorHints
     var vector: PacketVector
+    /// Packets of a vector from the first one on that leaves in pieces.
+    var pieces: PacketVector
     let arrivals: UnsafeMutablePointer<Arrival>
     /// Arrivals whose buffers the vector points into.
     let held: UnsafeMutablePointer<UInt32>
@@ -76,17 +82,21 @@ public struct Worker: ~Copyable {
         rejections = Rejections(pool: pool, counters: counters)
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
+        streams = Streams(pool: pool, numbering: configuration.links, flowKey: configuration.stock.hashKey)
+        reassembly = Reassembly(pool: pool, counters: counters, links: configuration.maxLinks)
         routes = RouteParking(
             pool: pool, counters: counters,
             RouteParking.Bounds(prefixes: 256, packets: configuration.parkedPackets, timeoutMilliseconds: 16_000))
         stock = StockEnds(configuration.stock, pool: pool, counters: counters)
         slab = FrameSlab(pool: pool)
+        fragmentSlab = FrameSlab(pool: pool)
         scratch = RouteScratch()
         hints = ErrorHints()
         vector = PacketVector()
+        pieces = PacketVector()
         context = StageContext(
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
-            links: LinkTable(capacity: configuration.maxLinks), peers: PeerTable(capacity: configuration.maxPeers),
+            links: LinkTable(capacity: configuration.links.count), peers: PeerTable(capacity: configuration.maxPeers),
             aead: configuration.aead, jobs: jobs, jobPackets: jobPackets, ownAddress: configuration.ownAddress,
             entryMode: configuration.entryMode, dataLane: 1, asksForRoutes: configuration.asksForRoutes,
             fib: port.snapshots.take(), now: .zero, second: 0)
@@ -99,12 +109,15 @@ public struct Worker: ~Copyable {
         context.jobPackets.deallocate()
         rejections.deallocate()
         departures.deallocate()
+        reassembly.deallocate()
         routes.deallocate()
         stock.deallocate()
         slab.deallocate()
+        fragmentSlab.deallocate()
         scratch.deallocate()
         hints.deallocate()
         vector.deallocate()
+        pieces.deallocate()
         arrivals.deallocate()
         held.deallocate()
     }
@@ -112,14 +125,20 @@ public struct Worker: ~Copyable {
     /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
     public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
-    /// Packets that wait inside the worker: for a session, for a route, for the key of their source.
-    public var waiting: Int { parking.packets &+ routes.packets &+ stock.waiting.packets }
+    /// Slots that pieces of packets may fill while they wait: the pool needs as many beyond those for other things.
+    public static var fragmentSlots: Int { Reassembly.capacity }
+
+    /// Packets that wait inside the worker: for a session, for a route, for the key of their source, for the other piece,
+    /// or in the queues of TCP links.
+    public var waiting: Int {
+        parking.packets &+ routes.packets &+ stock.waiting.packets &+ reassembly.waiting &+ streams.waiting
+    }
 
     /// When the next turn is due though nothing arrives.
-    public var nextDeadline: Instant { nextTick }
+    public var nextDeadline: Instant { min(nextTick, streams.nextDeadline) }
 
     /// One bounded pass over everything that came in. True when there was anything: call again before sleeping.
-    public mutating func turn<IO: PacketIO & ~Copyable>(_ io: inout IO, now: Instant) -> TurnResult {
+    public mutating func turn<IO: StreamIO & ~Copyable>(_ io: inout IO, now: Instant) -> TurnResult {
         context.now = now
         context.second = now.nanoseconds / 1_000_000_000
         context.fib = port.snapshots.take()
@@ -131,10 +150,13 @@ public struct Worker: ~Copyable {
             busy = true
             if isDraining { refuse(count) } else { take(count, &io) }
         }
+        busy = takeConnectionEvents(&io) || busy
         answer(&io)
         if now >= nextTick { tick(&io) }
+        driveStreams(&io)
         departures.flush(context, &io)
         slab.releaseFull()
+        fragmentSlab.releaseFull()
         io.submit()
         scheduleTick()
         if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
@@ -176,10 +198,12 @@ extension Worker {
         }
     }
 
-    mutating func take<IO: PacketIO & ~Copyable>(_ count: Int, _ io: inout IO) {
-        // Datagrams first, then the TUN: a vector holds packets of one kind.
+    mutating func take<IO: StreamIO & ~Copyable>(_ count: Int, _ io: inout IO) {
+        // Datagrams first, then streams, then the TUN: a vector holds packets of one kind.
         for i in 0..<count where arrivals[i].source == .udp { takeDatagrams(arrivals[i], &io) }
         runLinkVector(&io)
+        for i in 0..<count where arrivals[i].source == .stream { takeStream(arrivals[i], &io) }
+        runStreamVector(&io)
         for i in 0..<count where arrivals[i].source == .tun {
             let arrival = arrivals[i]
             let bytes = pool.base(arrival.buffer) + Int(arrival.offset)
@@ -190,7 +214,7 @@ extension Worker {
     }
 
     /// Cuts a receive into its datagrams, and runs the vector whenever it is full.
-    mutating func takeDatagrams<IO: PacketIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
+    mutating func takeDatagrams<IO: StreamIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
         counters.add(.receives)
         counters.add(.receivedBytes, Int(arrival.length))
         held[heldCount] = arrival.buffer
@@ -218,21 +242,46 @@ extension Worker {
     }
 
     /// Steps 2 to 6 for classified datagrams.
-    mutating func runLinkVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    mutating func runLinkVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             openLink(vector, context)
-            livenessPending = admit(vector, context, &punts) || livenessPending
-            route(vector, scratch, context, &punts, &rejections, hints, &stock)
-            openStock(vector, &stock, context, &punts, &rejections, hints, hasTun: io.hasTun)
-            livenessPending =
-                openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &io)
-            vector.removeAll()
+            livenessPending = admit(vector, context, &punts, &reassembly, &fragmentSlab) || livenessPending
+            runRouted(&io)
+            reassembly.releaseWholes()
         }
         for i in 0..<heldCount { pool.release(held[i]) }
         heldCount = 0
+    }
+
+    /// Steps 3 to 6 for opened packets.
+    mutating func runRouted<IO: StreamIO & ~Copyable>(_ io: inout IO) {
+        route(vector, scratch, context, &punts, &rejections, hints, &stock)
+        openStock(vector, &stock, context, &punts, &rejections, hints, hasTun: io.hasTun)
+        livenessPending =
+            openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
+        reframeForLinks(vector, &slab, context)
+        leave(vector, &io)
+        vector.removeAll()
+    }
+
+    /// Steps 5 and 6. From the first packet on that leaves in pieces all go through `pieces`, so that order is kept.
+    mutating func leave<IO: StreamIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
+        var next = firstTooLarge(vector, context)
+        var ready = vector
+        ready.count = next
+        depart(ready, &io)
+        while next < vector.count {
+            next = split(vector, from: next, into: &pieces, &fragmentSlab, context)
+            depart(pieces, &io)
+            pieces.removeAll()
+            fragmentSlab.releaseFull()
+        }
+    }
+
+    mutating func depart<IO: StreamIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
+        livenessPending = stamp(vector, context, &punts) || livenessPending
+        sealLink(vector, context)
+        departures.send(vector, context, &streams, &io)
     }
 }
 
@@ -240,7 +289,7 @@ extension Worker {
 
 extension Worker {
     /// One read of the TUN, or something like it: decide, then build frames for all its segments.
-    mutating func takeInner<IO: PacketIO & ~Copyable>(
+    mutating func takeInner<IO: StreamIO & ~Copyable>(
         _ bytes: UnsafeMutableRawPointer, length: Int, origin: InnerOrigin, _ io: inout IO
     ) {
         guard let packet = TunPacket(bytes, length: length) else {
@@ -287,13 +336,11 @@ extension Worker {
     }
 
     /// Steps 4 to 6 for frames built here.
-    mutating func runEntryVector<IO: PacketIO & ~Copyable>(_ io: inout IO) {
+    mutating func runEntryVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             sealFlow(vector, context, &punts, hints)
             sealStock(vector, &stock, context, &punts)
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &io)
+            leave(vector, &io)
             vector.removeAll()
         }
         // Full slabs go back only when no open train points into them without a reference: trains hold their own.

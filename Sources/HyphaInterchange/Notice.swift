@@ -1,6 +1,6 @@
 /// What a worker tells control without a packet, one record of its notice ring.
 @frozen
-public struct Notice: BitwiseCopyable, Sendable {
+public struct Notice: BitwiseCopyable, Equatable, Sendable {
     @frozen
     public enum Kind: UInt8, BitwiseCopyable, Sendable {
         /// The first valid packet came in under the link session in `slot` of link `id`.

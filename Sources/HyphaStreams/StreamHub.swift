@@ -2,85 +2,97 @@ public import HyphaBase
 public import HyphaPacket
 import HyphaWire
 
-/// All connections to stock neighbours of one worker, by link id.
+/// All connections to stock neighbours of one worker, by connection id: a place in the low 16 bits, earlier uses of the
+/// place in the others.
 ///
 /// Whoever drives the sockets feeds what it received through `next`, writes what `nextWrite` lists and says how much of it
 /// went with `written`, and closes what `popExpired` names. Nothing here calls the system. Owned by one thread.
 ///
 /// When packet memory is short, the connection that holds the most gives up its oldest data first.
 public struct StreamHub: ~Copyable {
-    /// Low bits of a link id that are its place; the others tell its uses apart.
+    /// Low bits of an id that are its place.
     static let placeBits: UInt32 = 16
 
-    private struct Place {
-        var link: StreamLink
-        var id: UInt32
-        var isOpen = false
+    private enum State: UInt8 {
+        case free
+        case open
         /// Closed while the kernel still writes.
-        var isEnding = false
+        case ending
     }
 
     public let memory: StreamMemory
     public let limits: StreamLimits
-    private let places: UnsafeMutablePointer<Place>
+    /// Initialised up to `used`.
+    private let links: UnsafeMutablePointer<StreamLink>
+    private let ids: UnsafeMutablePointer<UInt32>
+    private let states: UnsafeMutablePointer<State>
     private let capacity: Int
-    private var free: [UInt32]
+    /// One past the highest place that was ever open.
+    private var used = 0
     /// Slots that each connection holds, side by side for the search of the largest.
     private let held: UnsafeMutablePointer<UInt32>
     private let flowKey: UInt64
     private var closed = StreamCounters()
+    private var tally = StreamTally()
+    /// Frames that wait on all connections.
+    public private(set) var waitingFrames = 0
     /// Next place that `popExpired` looks at, and when it begins again.
     private var sweepPlace = 0
     private var nextSweep = Instant.zero
 
-    /// Room for `capacity` connections, at most 65,536. `memory` must outlive the hub. `flowKey` is random, so that nobody can choose addresses that
-    /// share a class with others.
+    /// Room for `capacity` connections, at most 65,536; memory for one is touched when it is first needed. `memory` must
+    /// outlive the hub. `flowKey` is random, so that nobody can choose addresses that share a class with others.
     public init(memory: StreamMemory, limits: StreamLimits, capacity: Int, flowKey: UInt64) {
-        let count = max(1, min(capacity, 1 << Int(StreamHub.placeBits)))
+        let count = max(0, min(capacity, 1 << Int(StreamHub.placeBits)))
         self.memory = memory
         self.limits = limits
         self.capacity = count
         self.flowKey = flowKey
-        free = (0..<UInt32(count)).reversed()
-        places = .allocate(capacity: count)
-        for i in 0..<count {
-            (places + i).initialize(to: Place(link: StreamLink(now: .zero), id: UInt32(i)))
-        }
-        held = .allocate(capacity: count)
-        held.initialize(repeating: 0, count: count)
+        links = .allocate(capacity: max(1, count))
+        ids = .allocate(capacity: max(1, count))
+        ids.initialize(repeating: 0, count: max(1, count))
+        states = .allocate(capacity: max(1, count))
+        states.initialize(repeating: .free, count: max(1, count))
+        held = .allocate(capacity: max(1, count))
+        held.initialize(repeating: 0, count: max(1, count))
     }
 
     /// Closes all connections. Nothing may be under way in the kernel any more.
     deinit {
-        for i in 0..<capacity where places[i].isOpen || places[i].isEnding {
-            if places[i].link.isWriting { _ = places[i].link.written(0, memory, now: .zero) }
-            places[i].link.close(memory)
+        for i in 0..<used where states[i] != .free {
+            if links[i].isWriting { _ = links[i].written(0, memory, now: .zero) }
+            links[i].close(memory)
         }
-        places.deallocate()
+        links.deallocate()
+        ids.deallocate()
+        states.deallocate()
         held.deallocate()
     }
 
     // MARK: connections
 
-    /// A new connection; nil when there is no place.
-    public mutating func open(now: Instant) -> UInt32? {
-        guard let place = free.popLast() else { return nil }
-        let record = places + Int(place)
-        record.pointee.link = StreamLink(now: now)
-        record.pointee.isOpen = true
-        return record.pointee.id
+    /// A new connection; false when its place is taken or beyond the capacity.
+    public mutating func open(_ id: UInt32, now: Instant) -> Bool {
+        let place = Int(id & (1 &<< StreamHub.placeBits &- 1))
+        guard place < capacity, states[place] == .free else { return false }
+        while used <= place {
+            (links + used).initialize(to: StreamLink(now: now))
+            used += 1
+        }
+        links[place] = StreamLink(now: now)
+        ids[place] = id
+        states[place] = .open
+        return true
     }
 
     /// Ends a connection: its memory is free at once, or after `written` when a write is under way. True when nothing is
-    /// under way any more, so that the socket may be closed without waiting.
+    /// under way any more.
     @discardableResult
     public mutating func close(_ id: UInt32) -> Bool {
-        guard let place = place(id), places[place].isOpen else { return true }
-        places[place].isOpen = false
-        places[place].link.close(memory)
-        held[place] = UInt32(places[place].link.slots)
-        if places[place].link.isWriting {
-            places[place].isEnding = true
+        guard let place = place(id), states[place] == .open else { return true }
+        discard(place)
+        if links[place].isWriting {
+            states[place] = .ending
             return false
         }
         vacate(place)
@@ -88,12 +100,15 @@ public struct StreamHub: ~Copyable {
     }
 
     /// Whether the id is of an open connection.
-    public func isOpen(_ id: UInt32) -> Bool { place(id).map { places[$0].isOpen } ?? false }
+    public func isOpen(_ id: UInt32) -> Bool {
+        guard let place = place(id) else { return false }
+        return states[place] == .open
+    }
 
     /// Connections open.
     public var openCount: Int {
         var count = 0
-        for i in 0..<capacity where places[i].isOpen { count += 1 }
+        for i in 0..<used where states[i] == .open { count += 1 }
         return count
     }
 
@@ -103,60 +118,65 @@ public struct StreamHub: ~Copyable {
     /// Call until it says that all are used up. The caller keeps its own reference on the input's buffer; every frame has
     /// one of its own.
     public mutating func next(_ id: UInt32, _ input: inout Train.Piece, now: Instant) -> StreamEvent {
-        guard let place = place(id), places[place].isOpen else { return .exhausted }
-        return places[place].link.next(&input, memory, now: now)
+        guard let place = place(id), states[place] == .open else { return .exhausted }
+        let event = links[place].next(&input, memory, now: now)
+        if case .frame = event { return event }
+        links[place].addPassedOver(to: &tally)
+        return event
     }
 
     // MARK: out
 
     /// Queues a copy of a data frame, header included.
     public mutating func send(data frame: UnsafeRawBufferPointer, to id: UInt32, now: Instant) -> StreamAdmission {
-        guard let place = place(id), places[place].isOpen, let base = frame.baseAddress,
+        guard let place = place(id), states[place] == .open, let base = frame.baseAddress,
             frame.count >= StockData.headerSize
         else { return StreamAdmission(.noLink) }
         let needed = StreamNode.slots(for: frame.count)
         // Bounded: every round frees at least one slot.
         while !memory.hasSlots(needed), makeRoom() {}
-        let admission = places[place].link.send(
-            data: frame, flow: flowClass(base), limits, memory, now: now)
-        held[place] = UInt32(places[place].link.slots)
+        let admission = links[place].send(data: frame, flow: flowClass(base), limits, memory, now: now)
+        note(admission, place)
         return admission
     }
 
     /// Queues a copy of a control frame, header included. It goes before all data.
     public mutating func send(control frame: UnsafeRawBufferPointer, to id: UInt32, now: Instant) -> StreamAdmission {
-        guard let place = place(id), places[place].isOpen else { return StreamAdmission(.noLink) }
+        guard let place = place(id), states[place] == .open else { return StreamAdmission(.noLink) }
         let needed = StreamNode.slots(for: frame.count)
         while !memory.hasSlots(needed), makeRoom() {}
-        let admission = places[place].link.send(control: frame, limits, memory, now: now)
-        held[place] = UInt32(places[place].link.slots)
+        let admission = links[place].send(control: frame, limits, memory, now: now)
+        note(admission, place)
         return admission
     }
 
     /// Fills `pieces` with what to write next on a connection and returns how many; 0 when nothing waits or a write is
     /// under way. The memory stays until `written`, which must follow.
     public mutating func nextWrite(_ id: UInt32, _ pieces: UnsafeMutableBufferPointer<Train.Piece>) -> Int {
-        guard let place = place(id), places[place].isOpen else { return 0 }
-        return places[place].link.nextWrite(pieces, limits, memory)
+        guard let place = place(id), states[place] == .open else { return 0 }
+        return links[place].nextWrite(pieces, limits, memory)
     }
 
     /// The last write of a connection ended; the kernel took `count` bytes of it, 0 when it failed. True when more waits.
     @discardableResult
     public mutating func written(_ id: UInt32, _ count: Int, now: Instant) -> Bool {
-        guard let place = place(id), places[place].isOpen || places[place].isEnding else { return false }
-        _ = places[place].link.written(count, memory, now: now)
-        held[place] = UInt32(places[place].link.slots)
-        if places[place].isEnding {
-            places[place].link.close(memory)
+        guard let place = place(id), states[place] != .free else { return false }
+        let done = links[place].written(count, memory, now: now)
+        tally.written &+= done.data &+ done.control
+        waitingFrames &-= done.data &+ done.control
+        held[place] = UInt32(truncatingIfNeeded: links[place].slots)
+        if states[place] == .ending {
+            discard(place)
             vacate(place)
             return false
         }
-        return places[place].link.hasWaiting
+        return links[place].hasWaiting
     }
 
     /// Whether frames wait on a connection.
     public func hasWaiting(_ id: UInt32) -> Bool {
-        place(id).map { places[$0].isOpen && places[$0].link.hasWaiting } ?? false
+        guard let place = place(id) else { return false }
+        return states[place] == .open && links[place].hasWaiting
     }
 
     // MARK: time
@@ -164,70 +184,93 @@ public struct StreamHub: ~Copyable {
     /// A connection that must be closed, and why. Call until nil; all are looked at once a second.
     public mutating func popExpired(now: Instant) -> (id: UInt32, why: StreamEnd)? {
         guard now >= nextSweep else { return nil }
-        while sweepPlace < capacity {
+        while sweepPlace < used {
             let place = sweepPlace
             sweepPlace += 1
-            guard places[place].isOpen, let why = places[place].link.end(limits, now: now) else { continue }
-            return (places[place].id, why)
+            guard states[place] == .open, let why = links[place].end(limits, now: now) else { continue }
+            return (ids[place], why)
         }
         sweepPlace = 0
         nextSweep = now.advanced(byMilliseconds: 1_000)
         return nil
     }
 
-    /// When `popExpired` has work again.
-    public var nextDeadline: Instant { nextSweep }
+    /// When `popExpired` has work again; never while there was no connection yet.
+    public var nextDeadline: Instant { used == 0 ? .distantFuture : nextSweep }
 
     // MARK: figures
 
     /// Counters of a connection.
     public func counters(_ id: UInt32) -> StreamCounters? {
-        place(id).flatMap { places[$0].isOpen ? places[$0].link.counters : nil }
+        place(id).flatMap { states[$0] == .open ? links[$0].counters : nil }
     }
 
     /// Counters of all connections there ever were.
     public var totals: StreamCounters {
         var sum = closed
-        for i in 0..<capacity where places[i].isOpen || places[i].isEnding { sum += places[i].link.counters }
+        for i in 0..<used where states[i] != .free { sum += links[i].counters }
         return sum
     }
 
     /// Data packets and control frames that wait on all connections.
     public var waiting: (data: Int, control: Int) {
         var sum = (data: 0, control: 0)
-        for i in 0..<capacity where places[i].isOpen || places[i].isEnding {
-            sum.data += places[i].link.waitingData
-            sum.control += places[i].link.waitingControl
+        for i in 0..<used where states[i] != .free {
+            sum.data += links[i].waitingData
+            sum.control += links[i].waitingControl
         }
         return sum
     }
 
+    /// What became of frames since the last call.
+    public mutating func takeTally() -> StreamTally {
+        let all = tally
+        tally = StreamTally()
+        return all
+    }
+
     // MARK: inside
+
+    @inline(__always)
+    private mutating func note(_ admission: StreamAdmission, _ place: Int) {
+        held[place] = UInt32(truncatingIfNeeded: links[place].slots)
+        tally.displaced &+= admission.displaced
+        waitingFrames &+= (admission.fate == .queued ? 1 : 0) &- admission.displaced
+    }
+
+    private mutating func discard(_ place: Int) {
+        let before = links[place].waitingData &+ links[place].waitingControl
+        links[place].close(memory)
+        let gone = before &- links[place].waitingData &- links[place].waitingControl
+        tally.discarded &+= gone
+        waitingFrames &-= gone
+        held[place] = UInt32(truncatingIfNeeded: links[place].slots)
+    }
 
     private func place(_ id: UInt32) -> Int? {
         let place = Int(id & (1 &<< StreamHub.placeBits &- 1))
-        guard place < capacity, places[place].id == id else { return nil }
+        guard place < used, ids[place] == id else { return nil }
         return place
     }
 
     private mutating func vacate(_ place: Int) {
-        closed += places[place].link.counters
-        places[place].isEnding = false
-        places[place].id &+= 1 &<< StreamHub.placeBits
+        closed += links[place].counters
+        states[place] = .free
         held[place] = 0
-        free.append(UInt32(place))
     }
 
     /// Drops the oldest data of the largest flow of the connection that holds the most slots; false when none has any.
     private mutating func makeRoom() -> Bool {
         var heaviest: Int?
         var most: UInt32 = 0
-        for i in 0..<capacity where held[i] > most && places[i].link.hasDroppable {
+        for i in 0..<used where held[i] > most && links[i].hasDroppable {
             most = held[i]
             heaviest = i
         }
-        guard let heaviest, places[heaviest].link.displaceOne(memory) else { return false }
-        held[heaviest] = UInt32(places[heaviest].link.slots)
+        guard let heaviest, links[heaviest].displaceOne(memory) else { return false }
+        held[heaviest] = UInt32(truncatingIfNeeded: links[heaviest].slots)
+        tally.displaced &+= 1
+        waitingFrames &-= 1
         return true
     }
 

@@ -15,6 +15,8 @@ public struct StreamLink {
     private var lastProgress: Instant
     private var hadFrame = false
     private var own = StreamCounters()
+    /// Frames passed over that `addPassedOver` has told: without meaning, too long, without a buffer.
+    private var told: (UInt64, UInt64, UInt64) = (0, 0, 0)
 
     public init(now: Instant) {
         opened = now
@@ -43,6 +45,17 @@ public struct StreamLink {
         case .failed: break
         }
         return event
+    }
+
+    /// Adds the frames that were passed over since the last call.
+    @inline(__always)
+    mutating func addPassedOver(to tally: inout StreamTally) {
+        let now = (framer.meaningless, framer.tooLong, framer.unbuffered)
+        guard now != told else { return }
+        tally.meaningless &+= Int(truncatingIfNeeded: now.0 &- told.0)
+        tally.tooLong &+= Int(truncatingIfNeeded: now.1 &- told.1)
+        tally.unbuffered &+= Int(truncatingIfNeeded: now.2 &- told.2)
+        told = now
     }
 
     // MARK: out

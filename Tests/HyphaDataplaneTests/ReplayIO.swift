@@ -113,3 +113,14 @@ struct ReplayIO: PacketIO, ~Copyable {
 
     mutating func submit() {}
 }
+
+/// Without connections.
+extension ReplayIO: StreamIO {
+    mutating func takeConnectionEvents(into events: UnsafeMutableBufferPointer<ConnectionEvent>) -> Int { 0 }
+    mutating func connect(to address: SocketAddress) -> UInt32? { nil }
+    mutating func write(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Bool { false }
+    mutating func pauseReceive(_ connection: UInt32) {}
+    mutating func resumeReceive(_ connection: UInt32) {}
+    mutating func close(_ connection: UInt32, reset: Bool) {}
+    func roundTripTime(_ connection: UInt32) -> UInt32? { nil }
+}

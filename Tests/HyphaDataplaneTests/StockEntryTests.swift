@@ -65,30 +65,18 @@ struct StockEntryTests {
         let limit = 2 * (1_452 - 36) - 48 - 32
         #expect(limit == 2_752)
         bench.enter(bench.udp(to: peer, 1_340 - 48))
-        #expect(bench.sent.count == 1)
+        #expect(bench.sent.count == 1 && bench.node.datagrams.last?.first == 4)
+        let whole = bench.udp(to: peer, limit - 48)
+        bench.enter(whole)
+        let pieces = bench.node.datagrams.suffix(2).map { Array($0) }
+        #expect(pieces.map(\.count) == [1_452, 1_452] && pieces.map { $0[0] } == [6, 6])
+        let inner = bench.link.received.suffix(2).compactMap(\.inner).flatMap { $0[4...] }
+        #expect(peer.inner(inner) == whole)
         bench.enter(bench.udp(to: peer, limit - 48 + 1))
         #expect(bench.node.drops["too_big"] == 1)
         try #require(bench.node.packets.count == 1)
         #expect(bench.node.packets[0][40...41] == [2, 0])
         #expect(Array(bench.node.packets[0][44..<48]) == Inner.be32(UInt32(limit)))
-    }
-
-    /// Sizes that a frame may have on a link.
-    @Test func frameLimits() throws {
-        let memory = UnsafeMutablePointer<LinkRecord>.allocate(capacity: 1)
-        defer { memory.deallocate() }
-        memory.initialize(to: LinkRecord())
-        memory.pointee.mtu = 1_452
-        #expect(frameLimit(memory, .data) == 1_452)
-        // Two pieces: 16 + 4 + piece + 16 each.
-        #expect(frameLimit(memory, .stock) == 32 + 2 * 1_416)
-        memory.pointee.mtu = 9_000
-        #expect(frameLimit(memory, .stock) == 32 + 4_096)
-        memory.pointee.mtu = 20
-        #expect(frameLimit(memory, .stock) == 32)
-        memory.pointee.isStream = 1
-        #expect(frameLimit(memory, .stock) == 80 + 65_535)
-        #expect(frameLimit(memory, .data) == 80 + 65_515)
     }
 
     /// Nonces: told once that they run out, none left means no packet, and new ones begin with the new prefix.

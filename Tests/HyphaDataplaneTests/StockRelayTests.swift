@@ -64,7 +64,7 @@ struct StockRelayTests {
         #expect(bench.node.drops == ["too_big": 1])
         let report = try #require(bench.sent.first.flatMap { Report($0, peer) })
         #expect(report.packet[40...41] == [2, 0] && report.quote.isEmpty)
-        // Never less than IPv6 asks for.
+        // Never less than IPv6 asks for: what goes in two datagrams here would be 48.
         #expect(Array(report.packet[44..<48]) == Inner.be32(1_280))
     }
 

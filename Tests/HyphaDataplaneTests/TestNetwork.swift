@@ -19,6 +19,9 @@ final class TestNetwork {
     /// Every train that crossed the wire, in order.
     private(set) var wire: [(from: TestNode, train: MemoryIO.SentTrain)] = []
 
+    /// TCP connections between nodes.
+    var streams: [StreamWire] = []
+
     /// False: `wire` stays empty.
     var keepsWire = true
 
@@ -140,6 +143,16 @@ final class TestNetwork {
             }
             node.sent.removeAll()
         }
+        for i in streams.indices { streams[i].carry() }
+    }
+
+    /// A TCP link between two nodes, both with their ends known; its ids there.
+    func stream(_ a: TestNode, _ b: TestNode) throws -> (a: UInt32, b: UInt32) {
+        let accepted = (a.io.accept(from: b.endpoint), b.io.accept(from: a.endpoint))
+        let (atA, atB) = (try #require(accepted.0), try #require(accepted.1))
+        for node in [a, b] { node.turn(now) }
+        streams.append(StreamWire(a, atA, b, atB))
+        return (a.numbering.link(connection: atA), b.numbering.link(connection: atB))
     }
 
     /// Turns until nothing moves.

@@ -21,10 +21,12 @@ final class TestNode {
         /// The overlay address; nil for one made from the node's number.
         var address: IPv6Address?
         var maxLinks = 16
+        /// TCP connections at most.
+        var maxStreams = 0
+        var stock = StockConfiguration.nativeOnly
         /// Session blocks of each table.
         var sessions = 16
         var maxPeers = 16
-        var stock = StockConfiguration.nativeOnly
         var asksForRoutes = false
     }
 
@@ -37,6 +39,7 @@ final class TestNode {
     let counters: WorkerCounters
     let port: WorkerPort
     let aead: OpaquePointer
+    let numbering: LinkNumbering
     var worker: Worker
     var io: MemoryIO
     var routes = FIBBuilder()
@@ -92,11 +95,14 @@ final class TestNode {
         puntRing = port.punted.makeConsumer()
         noticeRing = port.notices.makeConsumer()
         io = MemoryIO(pool: pool, counters: counters, hasTun: options.hasTun)
+        io.maxConnections = options.maxStreams
         var configuration = WorkerConfiguration(
             ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks,
             maxPeers: options.maxPeers, parkedPackets: options.parked, aead: aead)
+        configuration.maxStreams = options.maxStreams
         configuration.stock = options.stock
         configuration.asksForRoutes = options.asksForRoutes
+        numbering = configuration.links
         worker = Worker(configuration, port: port, pool: pool, counters: counters)
     }
 
@@ -235,12 +241,15 @@ final class TestNode {
     }
 
     /// Slots in which packets wait.
-    var parkedSlots: Int { worker.parking.count + worker.routes.count + worker.stock.waiting.count }
+    var parkedSlots: Int {
+        worker.parking.count + worker.routes.count + worker.stock.waiting.count + worker.reassembly.waiting
+    }
 
-    /// With nothing in flight: every buffer is free but the slab at hand and the parked slots.
+    /// With nothing in flight: every buffer is free but the two slabs at hand and the slots of what waits.
     func expectNoLeak(_ comment: Comment? = nil) {
         #expect(io.inFlight == 0, comment)
-        #expect(pool.freeSlabCount >= pool.slabCount - 1, comment)
+        #expect(pool.freeSlabCount >= pool.slabCount - 2, comment)
+        #expect(worker.streams.waiting == 0, comment)
         #expect(pool.freeSlotCount == pool.slotCount - parkedSlots, comment)
         var references = 0
         for buffer in 0..<pool.slabCount + pool.slotCount { references += pool.holders(UInt32(buffer)) }

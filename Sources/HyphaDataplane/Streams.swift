@@ -1,0 +1,169 @@
+import HyphaBase
+import HyphaInterchange
+import HyphaPacket
+import HyphaStreams
+import HyphaWire
+
+/// The TCP links of a worker: their frames in and out, and what has to be remembered of each connection.
+///
+/// | budget | of the pool | when used up |
+/// |---|---|---|
+/// | waiting frames | three quarters of the slots | the connection that holds the most drops its oldest data |
+/// | half-received frames | an eighth of the slots | drop `noBuffer` |
+/// | half-received long frames | an eighth of the slabs | drop `noBuffer` |
+struct Streams: ~Copyable {
+    /// What is known of one place for a connection.
+    struct Place {
+        /// The connection that has the place, or had it last.
+        var connection: UInt32 = .max
+        /// Number of the dial while it is under way; max otherwise.
+        var dial: UInt32 = .max
+        /// 1 + `StreamEnd` when the worker closed it for that.
+        var end: UInt8 = 0
+        /// Closes when what waits is written.
+        var isLeaving = false
+        /// In the list of those with something to write.
+        var isDirty = false
+    }
+
+    /// On the heap so that it ends before its memory.
+    private let hubMemory: UnsafeMutablePointer<StreamHub>
+    private let memory: StreamMemory
+    let numbering: LinkNumbering
+    let places: UnsafeMutablePointer<Place>
+    /// Places of the connections with something to write.
+    let dirty: UnsafeMutablePointer<UInt32>
+    var dirtyCount = 0
+    let pieces: UnsafeMutableBufferPointer<Train.Piece>
+    let events: UnsafeMutableBufferPointer<ConnectionEvent>
+    /// Buffers of the frames in the vector, one reference for each.
+    let owned: UnsafeMutablePointer<UInt32>
+    var ownedCount = 0
+
+    init(pool: PacketPool, numbering: LinkNumbering, flowKey: UInt64) {
+        let count = Int(numbering.streams)
+        self.numbering = numbering
+        memory = StreamMemory(
+            pool: pool, queueSlots: pool.slotCount / 4 * 3, assemblySlots: pool.slotCount / 8,
+            assemblySlabs: pool.slabCount / 8)
+        hubMemory = .allocate(capacity: 1)
+        hubMemory.initialize(
+            to: StreamHub(memory: memory, limits: StreamLimits(), capacity: count, flowKey: flowKey))
+        places = .allocate(capacity: max(1, count))
+        places.initialize(repeating: Place(), count: max(1, count))
+        dirty = .allocate(capacity: max(1, count))
+        dirty.initialize(repeating: 0, count: max(1, count))
+        pieces = .allocate(capacity: Streams.writePieces)
+        pieces.initialize(repeating: Train.Piece(buffer: 0, offset: 0, length: 0))
+        events = .allocate(capacity: 1)
+        events.initialize(repeating: ConnectionEvent(connection: 0, kind: .closed(0)))
+        owned = .allocate(capacity: PacketVector.capacity)
+        owned.initialize(repeating: 0, count: PacketVector.capacity)
+    }
+
+    deinit {
+        hubMemory.deinitialize(count: 1)
+        hubMemory.deallocate()
+        memory.deallocate()
+        places.deallocate()
+        dirty.deallocate()
+        pieces.deallocate()
+        events.deallocate()
+        owned.deallocate()
+    }
+
+    /// Pieces of one write at most.
+    static let writePieces = 64
+
+    @inline(__always)
+    var hub: UnsafeMutablePointer<StreamHub> { hubMemory }
+
+    /// The record of a connection's place; nil for a place beyond the number of connections.
+    @inline(__always)
+    func place(_ connection: UInt32) -> UnsafeMutablePointer<Place>? {
+        let place = connection & 0xFFFF
+        return place < numbering.streams ? places + Int(place) : nil
+    }
+
+    /// Gives a place to a connection: under dial `dial`, or max when it came in.
+    func occupy(_ connection: UInt32, dial: UInt32) -> Bool {
+        guard let place = place(connection) else { return false }
+        let isDirty = place.pointee.isDirty
+        place.initialize(to: Place(connection: connection, dial: dial, isDirty: isDirty))
+        return true
+    }
+
+    /// Until when nothing happens by itself.
+    var nextDeadline: Instant { hub.pointee.nextDeadline }
+
+    /// Frames that wait to be written.
+    var waiting: Int { hub.pointee.waitingFrames }
+
+    /// Notes that a connection has something to write.
+    @inline(__always)
+    mutating func mark(_ connection: UInt32) {
+        guard let place = place(connection), !place.pointee.isDirty else { return }
+        place.pointee.isDirty = true
+        dirty[dirtyCount] = connection & 0xFFFF
+        dirtyCount &+= 1
+    }
+
+    /// Queues a packet, which is a stock frame by now, on the TCP link that it goes out on. Counts the drop when it cannot.
+    mutating func append(_ packet: Descriptor, _ context: borrowing StageContext) {
+        guard let link = context.links[packet.link], link.pointee.isStream != 0 else {
+            context.counters.drop(.linkDown)
+            return
+        }
+        let start = context.pool.base(packet.buffer) + Int(packet.offset &+ Descriptor.stockLead)
+        let frame = UnsafeRawBufferPointer(start: start, count: Int(packet.length) &- Int(Descriptor.stockExcess))
+        let connection = link.pointee.connection
+        let fate = hub.pointee.send(data: frame, to: connection, now: context.now).fate
+        if fate == .queued {
+            mark(connection)
+        } else {
+            context.counters.drop(Streams.reason(fate))
+        }
+    }
+
+    /// Queues whole control frames, one behind the other, made by control. Counts each.
+    mutating func append(
+        control bytes: UnsafeRawPointer, length: Int, to connection: UInt32, _ context: borrowing StageContext
+    ) {
+        var offset = 0
+        while offset < length {
+            guard case .control(let size) = StockFrame.scan(bytes + offset, count: length &- offset),
+                size <= length &- offset
+            else { return }
+            context.counters.add(.injected)
+            let frame = UnsafeRawBufferPointer(start: bytes + offset, count: size)
+            let fate = hub.pointee.send(control: frame, to: connection, now: context.now).fate
+            if fate != .queued { context.counters.drop(Streams.reason(fate)) }
+            offset &+= size
+        }
+        mark(connection)
+    }
+
+    /// Why a frame that was not queued is dropped.
+    private static func reason(_ fate: StreamAdmission.Fate) -> DropReason {
+        switch fate {
+        case .queued, .noRoom: .queueFull
+        case .noMemory: .noBuffer
+        case .unsafe: .unsafe
+        case .noLink: .linkDown
+        }
+    }
+
+    /// Adds what became of frames since the last call to the counters of the law.
+    mutating func count(_ counters: WorkerCounters) {
+        let tally = hub.pointee.takeTally()
+        if tally.written > 0 { counters.add(.sent, tally.written) }
+        if tally.displaced > 0 { counters.drop(.displaced, tally.displaced) }
+        if tally.discarded > 0 { counters.drop(.linkDown, tally.discarded) }
+        let passedOver = tally.meaningless &+ tally.tooLong &+ tally.unbuffered
+        guard passedOver > 0 else { return }
+        counters.add(.received, passedOver)
+        counters.drop(.badFrame, tally.meaningless)
+        counters.drop(.tooBig, tally.tooLong)
+        counters.drop(.noBuffer, tally.unbuffered)
+    }
+}
