@@ -140,7 +140,7 @@ let package = Package(
             name: "HyphaControlTests",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaControl", "HyphaRouting",
+                "HyphaIdentity", "HyphaControl", "HyphaRouting", "HyphaStreams",
             ],
             swiftSettings: common),
         .testTarget(
@@ -162,8 +162,8 @@ let package = Package(
         .testTarget(
             name: "HyphaTests",
             dependencies: [
-                "hypha", "HyphaControl", "HyphaRim", "HyphaRouting", "HyphaIdentity", "HyphaWire", "HyphaBase",
-                "CKernel",
+                "hypha", "HyphaControl", "HyphaDataplane", "HyphaInterchange", "HyphaRim", "HyphaRouting",
+                "HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CKernel",
             ],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),

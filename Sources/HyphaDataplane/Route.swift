@@ -33,7 +33,7 @@ func route(
             packet.pointee.drop(.hopLimit)
             continue
         }
-        let nextHop = scratch.nextHop(i)
+        let nextHop = usableHop(scratch.nextHop(i), for: packet, context)
         switch nextHop.kind {
         case .link:
             guard let link = context.links[nextHop.link], link.pointee.isUsable else {
@@ -60,6 +60,9 @@ func route(
                     makeRoomForFullSeal(bytes, length: Int(packet.pointee.length))
                     packet.pointee.mode = .full
                 }
+            }
+            if nextHop.isAgeing {
+                context.routeUse.note(RoutingHeader.destination(header).high, now: context.now)
             }
             // What this node made itself goes on the control lane.
             packet.pointee.lane = packet.pointee.link == .max ? 0 : context.dataLane

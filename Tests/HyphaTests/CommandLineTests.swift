@@ -61,10 +61,13 @@ func flagsStandAnywhere(words: [String]) throws {
     (["--peers", "--no-tun"], "--peers needs a value: --peers URI..."),
     (
         ["--peers", peerA, "run"],
-        "--peers: must begin with hl1://, not \"run\" (the command run must stand before --peers)"
+        "--peers: must begin with hl1:// or tcp://, not \"run\" (the command run must stand before --peers)"
     ),
-    (["--peers", "tcp://192.0.2.1:9651"], "--peers: this version has no TCP links yet, only hl1://"),
-    (["--listen", "tcp://[::]:1"], "--listen: this version has no TCP links yet, only hl1://"),
+    (["--peers", "quic://192.0.2.1:9651"], "--peers: this version has no quic links, only hl1:// and tcp://"),
+    (["--listen", "tls://[::]:1"], "--listen: this version has no tls links, only hl1:// and tcp://"),
+    (["-t", "65536"], "--tcp-listen-port: must be an integer from 0 to 65535, not 65536"),
+    (["--tcp-listen-port", "tcp"], "--tcp-listen-port: must be an integer from 0 to 65535, not \"tcp\""),
+    (["-t"], "-t needs a value: -t PORT"),
     (["--no-tun=1"], "--no-tun takes no value"),
     (["--workers", "2"], "--workers: must be an integer from 0 to 1, not 2 (this version has one worker)"),
     (["--workers", "two"], "--workers: must be an integer from 0 to 1, not \"two\" (this version has one worker)"),

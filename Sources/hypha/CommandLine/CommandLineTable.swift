@@ -31,10 +31,14 @@ enum CommandLineTable {
             "Check the configuration and exit"),
         CommandLineFlag(
             ["--peers"], value: "URI...", takesMany: true, commands: [.run], .sets("peers"),
-            "Peers, instead of the file's: all words up to the next flag, hl1://KEY@host:port"),
+            "Peers, instead of the file's: all words up to the next flag, hl1://KEY@host:port or tcp://host:port"),
         CommandLineFlag(
             ["--listen"], value: "URI", commands: [.run], .sets("listen.uri"),
-            "Address to listen on, instead of the file's; may be repeated"),
+            "Address to listen on, instead of the file's; may be repeated, hl1:// for UDP, tcp:// for TCP"),
+        // Behind --listen, which forgets what the file says of TCP as well.
+        CommandLineFlag(
+            ["--tcp-listen-port", "-t"], value: "PORT", commands: [.run], .sets("tcp_listen_port"),
+            "TCP port to listen on, instead of all other TCP addresses; 0: any free port [default: 9651]"),
         CommandLineFlag(
             ["--tun-name"], value: "NAME", commands: [.run], .sets("tun.name"), "Name of the TUN interface"),
         CommandLineFlag(

@@ -68,16 +68,33 @@ struct Configuration: Equatable, Sendable {
         var transit = true
     }
 
+    /// Which end-to-end protocol is spoken with other nodes: ours where they can, the stock one, or ours only.
+    enum Session: String, CaseIterable, Sendable {
+        case auto, classic, require
+    }
+
+    /// What becomes of packets for a node that speaks our protocol, until there is a session with it.
+    enum Early: String, CaseIterable, Sendable {
+        case queue, legacy
+    }
+
     struct Crypto: Equatable, Sendable {
+        var session = Session.auto
+        var early = Early.queue
         var seal = Seal.full
         var suites = Suites.auto
         var provider = Provider.auto
     }
 
     struct Limits: Equatable, Sendable {
+        /// Links over HL1; a configured peer always has one.
         var maxPeers = 4096
+        /// Links over TCP; 0: there is no TCP at all.
+        var maxTCPLinks = 4096
         var sessions = 16384
         var parkedPackets = 1024
+        /// Slots of 2 KiB for what waits to be written to TCP links, all of them together.
+        var tcpQueue = 16384
         /// Receive and send buffers of a worker, 65.5 KiB each.
         var slabs = 62
     }
@@ -99,9 +116,9 @@ struct Configuration: Equatable, Sendable {
 
     var node = Node()
     var tun = Tun()
-    /// Never empty.
-    var listen = [ListenURI.everywhere]
-    /// No two with the same key; at most `limits.maxPeers`.
+    /// Never empty. Of `tcp://` none when there is no TCP, of `hl1://` one at least when a peer is reached over HL1.
+    var listen = [ListenURI.everywhere(.hl1), .everywhere(.tcp)]
+    /// No two with the same key or the same TCP address; of each kind at most as many as `limits` allows links.
     var peers: [Peer] = []
     /// No two with the same key; each `via` is the key of one of `peers`.
     var routes: [FixedRoute] = []

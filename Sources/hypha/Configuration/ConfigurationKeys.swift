@@ -12,6 +12,12 @@ enum ConfigurationKeys {
             add: { text, draft throws(InvalidValue) in
                 draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
             }),
+        .openInteger(
+            .top, "tcp_listen_port", 0...65535, example: Int(LinkURI.defaultPort),
+            "TCP port to listen on at all addresses, in place of every tcp:// address in [[listen]]; 0: any free port."
+        ) { port, draft in
+            draft.tcpListenPort = Placed(value: UInt16(clamping: port), origin: draft.origin)
+        },
 
         .parsed(
             .node, "key_file", \.configuration.node.keyFile,
@@ -39,14 +45,14 @@ enum ConfigurationKeys {
             "Take large segments from the TUN interface and cut them here: auto, on or off."),
 
         .required(
-            .listen, "uri", \.listenEntry, example: ListenURI.everywhere.description,
-            "A UDP address to listen on. Without any [[listen]] table: hl1://[::]:9651.",
+            .listen, "uri", \.listenEntry, example: ListenURI.everywhere(.hl1).description,
+            "A UDP address (hl1://) or TCP address (tcp://). Without any table: hl1://[::]:9651 and tcp://[::]:9651.",
             parse: { text throws(InvalidValue) in try ListenURI(parsing: text) }),
 
         .required(
             .peer, "uri", \.peerEntry.uri,
             example: "hl1://1b2c3d4e5f60718293a4b5c6d7e8f9000112233445566778899aabbccddeeff0@peer.example.net:9651",
-            "Key and address of a peer; the address may be a host name, IPv6 addresses stand in brackets.",
+            "Key and address of a peer, or tcp://host:port of a stock one; host names will do, IPv6 stands in brackets.",
             parse: { text throws(InvalidValue) in try PeerURI(parsing: text) }),
         .parsed(
             .peer, "label", \.peerEntry.label,
@@ -84,6 +90,14 @@ enum ConfigurationKeys {
             "Pass on the routes of other nodes, and so their packets. A leaf with two peers may want false."),
 
         .choice(
+            .crypto, "session", \.configuration.crypto.session,
+            "End-to-end sessions: auto (forward secret with hypha nodes, else as stock nodes do), classic (stock) or require."
+        ),
+        .choice(
+            .crypto, "early", \.configuration.crypto.early,
+            "Packets for a hypha node before there is a session: queue (they wait, 250 ms) or legacy (they go as to a stock node)."
+        ),
+        .choice(
             .crypto, "seal", \.configuration.crypto.seal,
             "How packets that enter the overlay here are sealed on links: full, or header. Relays keep the way a packet came."
         ),
@@ -96,13 +110,20 @@ enum ConfigurationKeys {
 
         .integer(
             .limits, "max_peers", \.configuration.limits.maxPeers, 1...16384,
-            "Links at one time, 1 to 16384; further nodes are refused."),
+            "HL1 links at one time, 1 to 16384; further nodes are refused."),
+        .integer(
+            .limits, "max_tcp_links", \.configuration.limits.maxTCPLinks, 0...16384,
+            "TCP links at one time, 0 to 16384; further connections are reset. 0: no TCP, neither listening nor dialling."
+        ),
         .integer(
             .limits, "sessions", \.configuration.limits.sessions, 1...65536,
             "End-to-end sessions at one time, 1 to 65536."),
         .integer(
             .limits, "parked_packets", \.configuration.limits.parkedPackets, 16...16384,
             "Packets that wait for a session or a route, 16 to 16384; further ones are dropped."),
+        .integer(
+            .limits, "tcp_queue", \.configuration.limits.tcpQueue, 1024...131072,
+            "Packets that wait to be written to all TCP links, 1024 to 131072; of the fullest link the oldest go."),
         .integer(
             .limits, "slabs", \.configuration.limits.slabs, 40...1024,
             "Packet buffers of 65.5 KiB each, 40 to 1024."),
