@@ -57,3 +57,8 @@ public struct ControlConfiguration: Sendable {
         self.session = session
     }
 }
+
+extension ControlConfiguration {
+    /// TCP connections at most.
+    public var maxStreams: Int { Int(links.streams) }
+}

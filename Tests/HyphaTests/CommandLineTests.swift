@@ -72,6 +72,14 @@ func flagsStandAnywhere(words: [String]) throws {
     (["--workers", "2"], "--workers: must be an integer from 0 to 1, not 2 (this version has one worker)"),
     (["--workers", "two"], "--workers: must be an integer from 0 to 1, not \"two\" (this version has one worker)"),
     (["--tun-name="], "--tun-name: must be 1 to 15 characters of ASCII without blanks, / : and %, not \"\""),
+    (["--peer-discovery-port", "0"], "--peer-discovery-port: must be an integer from 1 to 65535, not 0"),
+    (["--peer-discovery-port", "lan"], "--peer-discovery-port: must be an integer from 1 to 65535, not \"lan\""),
+    (["--disable-peer-discovery=true"], "--disable-peer-discovery takes no value"),
+    (
+        ["--peer-discovery-interface", "eth 0"],
+        "--peer-discovery-interface: must be 1 to 15 characters of ASCII without blanks, / : and %, not \"eth 0\""
+    ),
+    (["--peer-discovery-interface", "eth0", "eth1"], "unknown command \"eth1\""),
     (["inspect", "--force"], "--force belongs to the command generate-keys, not to inspect"),
     (["--json"], "--json belongs to the command inspect, not to run"),
     (["generate-keys", "--check"], "--check belongs to the command run, not to generate-keys"),

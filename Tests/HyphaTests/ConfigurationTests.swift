@@ -71,6 +71,10 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
         [[route]]
         key = "\(SampleKeys.c)"
         via = "\(SampleKeys.b)"
+        [discovery]
+        enabled = false
+        port = 9702
+        interfaces = ["eth0", "wlan0", "eth0"]
         [crypto]
         session = "require"
         early = "legacy"
@@ -103,6 +107,9 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
     #expect(configuration.peers.map(\.seal) == [nil, nil, .header, nil])
     #expect(configuration.routes.map(\.key.hex) == [SampleKeys.c])
     #expect(configuration.routes.map(\.via.hex) == [SampleKeys.b])
+    #expect(
+        configuration.discovery
+            == Configuration.Discovery(enabled: false, port: 9702, interfaces: ["eth0", "wlan0"]))
     #expect(
         configuration.crypto
             == Configuration.Crypto(
@@ -139,6 +146,7 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
 @Test(arguments: [
     ("config_version", 1, 1), ("tun.mtu", 1280, 9000), ("limits.max_peers", 1, 16384), ("limits.sessions", 1, 65536),
     ("limits.parked_packets", 16, 16384), ("limits.slabs", 40, 1024), ("tuning.workers", 0, 1),
+    ("discovery.port", 1, 65535),
     ("tcp_listen_port", 0, 65535), ("limits.max_tcp_links", 0, 16384), ("limits.tcp_queue", 1024, 131072),
 ])
 func integersHaveRanges(path: String, low: Int, high: Int) throws {
@@ -153,7 +161,7 @@ func integersHaveRanges(path: String, low: Int, high: Int) throws {
 
 @Test func theTableOfRangesAboveIsComplete() {
     let integers = ConfigurationKeys.all.filter { $0.kind == .integer }.map(\.path)
-    #expect(integers.count == 10)
+    #expect(integers.count == 11)
 }
 
 @Test(arguments: [
@@ -196,6 +204,44 @@ func textsHaveRules(path: String, good: [String], bad: [String]) throws {
         #expect(lines.count == 1, "\(value): \(lines)")
         #expect(lines.allSatisfy { $0.hasPrefix("F:2:\(key.name.count + 4): \(path): must be ") }, "\(lines)")
     }
+}
+
+@Test func interfacesOfDiscoveryAreNames() throws {
+    #expect(try load("").discovery == Configuration.Discovery())
+    #expect(Configuration.Discovery().enabled && Configuration.Discovery().port == 9650)
+    let good = ["a", "eth0.100", "123456789012345"]
+    #expect(try load("[discovery]\ninterfaces = \(good)").discovery.interfaces == good)
+    for name in ["", ".", "..", "a/b", "a b", "eth%d", "1234567890123456"] {
+        let lines = try problems("[discovery]\ninterfaces = [\"eth0\", \"\(name)\"]")
+        #expect(lines.count == 1, "\(lines)")
+        #expect(lines.allSatisfy { $0.hasPrefix("F:2:23: discovery.interfaces: must be 1 to 15 characters") })
+    }
+    let most = (0..<ConfigurationKeys.interfacesMax).map { "eth\($0)" }
+    #expect(try load("[discovery]\ninterfaces = \(most + most)").discovery.interfaces == most)
+    let tooMany = try problems("[discovery]\ninterfaces = \(most + ["eth99"])")
+    #expect(tooMany.count == 1 && tooMany[0].contains("discovery.interfaces: must be at most 64 names"), "\(tooMany)")
+    // A wrong name leaves the other tables alone.
+    let route = "[[route]]\nkey = \"\(SampleKeys.c)\"\nvia = \"\(SampleKeys.b)\"\n"
+    #expect(try problems(route + "[discovery]\ninterfaces = [\"a b\"]").count == 2)
+}
+
+@Test func flagsOfDiscoveryBeatTheFile() throws {
+    let text = """
+        peers = ["\(peerA)"]
+        [discovery]
+        enabled = true
+        port = 1
+        interfaces = ["eth0", "eth1"]
+        """
+    #expect(try load(text, flags: ["--disable-peer-discovery"]).discovery.enabled == false)
+    #expect(try load(text, flags: ["--peer-discovery-port", "9650"]).discovery.port == 9650)
+    let flags = ["--peer-discovery-interface", "wlan0", "--peer-discovery-interface=eth1"]
+    let named = try load(text, flags: flags)
+    #expect(named.discovery == Configuration.Discovery(enabled: true, port: 1, interfaces: ["wlan0", "eth1"]))
+    // One list leaves the other as it is.
+    #expect(named.peers.map(\.uri.description) == [peerA])
+    #expect(try load(text, flags: ["--peers", peerB]).discovery.interfaces == ["eth0", "eth1"])
+    #expect(try load(text, flags: ["--peers", peerB]).peers.map(\.uri.description) == [peerB])
 }
 
 @Test func keysOfRoutesAreHex() throws {

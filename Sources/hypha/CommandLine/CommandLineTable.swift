@@ -45,6 +45,15 @@ enum CommandLineTable {
             ["--no-tun"], commands: [.run], .setsConstant("tun.enabled", .boolean(false)),
             "Create no TUN interface, only pass on packets of others"),
         CommandLineFlag(
+            ["--disable-peer-discovery"], commands: [.run], .setsConstant("discovery.enabled", .boolean(false)),
+            "Do not look for nodes on the local network"),
+        CommandLineFlag(
+            ["--peer-discovery-port"], value: "PORT", commands: [.run], .sets("discovery.port"),
+            "UDP port that nodes of the local network find each other by"),
+        CommandLineFlag(
+            ["--peer-discovery-interface"], value: "NAME", commands: [.run], .sets("discovery.interfaces"),
+            "Interface to find nodes on, instead of the file's; may be repeated"),
+        CommandLineFlag(
             ["--workers"], value: "N", commands: [.run], .sets("tuning.workers"), "Forwarding threads"),
         // --silent stands after --debug and so wins over it.
         CommandLineFlag(

@@ -54,6 +54,15 @@ struct Configuration: Equatable, Sendable {
         case auto, on, off
     }
 
+    /// Nodes of the local network that find each other by multicast.
+    struct Discovery: Equatable, Sendable {
+        var enabled = true
+        /// UDP port, the same on all nodes of the network.
+        var port = 9650
+        /// Names without repetitions; empty: all suitable interfaces.
+        var interfaces: [String] = []
+    }
+
     struct Routing: Equatable, Sendable {
         /// Whether routes of other nodes are passed on.
         var transit = true
@@ -113,6 +122,7 @@ struct Configuration: Equatable, Sendable {
     var peers: [Peer] = []
     /// No two with the same key; each `via` is the key of one of `peers`.
     var routes: [FixedRoute] = []
+    var discovery = Discovery()
     var routing = Routing()
     var crypto = Crypto()
     var limits = Limits()

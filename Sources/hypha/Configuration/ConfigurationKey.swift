@@ -18,6 +18,8 @@ struct ConfigurationKey: Sendable {
     let example: String
     /// One line for documentation.
     let summary: String
+    /// Empties the list before the values of flags replace it; nil for a key that takes no list.
+    var empty: (@Sendable (inout ConfigurationDraft) -> Void)?
     /// Checks and stores a value.
     let assign: @Sendable (ConfigurationValue, inout ConfigurationDraft) throws(InvalidValue) -> Void
 
@@ -130,14 +132,15 @@ extension ConfigurationKey {
         }
     }
 
-    /// A list of texts, each of which `add` stores.
+    /// A list of texts, each of which `add` stores; `empty` removes all of them.
     static func list(
         _ section: ConfigurationSection, _ name: String, _ summary: String,
+        empty: @escaping @Sendable (inout ConfigurationDraft) -> Void,
         add: @escaping @Sendable (String, inout ConfigurationDraft) throws(InvalidValue) -> Void
     ) -> ConfigurationKey {
         ConfigurationKey(
             section: section, name: name, kind: .text, isList: true, isRequired: false, defaultText: "[]",
-            example: "[]", summary: summary
+            example: "[]", summary: summary, empty: empty
         ) { value, draft throws(InvalidValue) in
             try add(try text(value), &draft)
         }

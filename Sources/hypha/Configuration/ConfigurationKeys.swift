@@ -7,10 +7,11 @@ enum ConfigurationKeys {
             "Version of this format."),
         .list(
             .top, "peers",
-            "Peers as a plain list of URIs, beside the [[peer]] tables."
-        ) { text, draft throws(InvalidValue) in
-            draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
-        },
+            "Peers as a plain list of URIs, beside the [[peer]] tables.",
+            empty: { $0.removePeers() },
+            add: { text, draft throws(InvalidValue) in
+                draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
+            }),
         .openInteger(
             .top, "tcp_listen_port", 0...65535, example: Int(LinkURI.defaultPort),
             "TCP port to listen on at all addresses, in place of every tcp:// address in [[listen]]; 0: any free port."
@@ -69,6 +70,20 @@ enum ConfigurationKeys {
             .route, "via", \.routeEntry.via,
             example: "1b2c3d4e5f60718293a4b5c6d7e8f9000112233445566778899aabbccddeeff0",
             "Key of the configured peer to send through, 64 hex digits.", parse: PeerURI.key),
+
+        .boolean(
+            .discovery, "enabled", \.configuration.discovery.enabled,
+            "Find nodes of the local network, and be found, by beacons that go out once a minute."),
+        .integer(
+            .discovery, "port", \.configuration.discovery.port, 1...65535,
+            "UDP port of the beacons, the same on all nodes of the network, 1 to 65535."),
+        .list(
+            .discovery, "interfaces",
+            "Names of the interfaces to find nodes on, up to 15 bytes each; empty: all that are suitable.",
+            empty: { $0.configuration.discovery.interfaces.removeAll() },
+            add: { text, draft throws(InvalidValue) in
+                try addInterface(try interfaceName(text), to: &draft)
+            }),
 
         .boolean(
             .routing, "transit", \.configuration.routing.transit,
@@ -140,6 +155,9 @@ enum ConfigurationKeys {
             "Shape of log lines: text or json."),
     ]
 
+    /// Interfaces that can be named at most.
+    static let interfacesMax = 64
+
     /// The key with this path ("tun.mtu"), nil when there is none.
     static func find(_ path: String) -> ConfigurationKey? { all.first { $0.path == path } }
 
@@ -172,6 +190,17 @@ enum ConfigurationKeys {
                 "must be 1 to 15 characters of ASCII without blanks, / : and %, not \(PrintableText.quote(text))")
         }
         return text
+    }
+
+    /// A name that is listed twice counts once.
+    @Sendable private static func addInterface(
+        _ name: String, to draft: inout ConfigurationDraft
+    ) throws(InvalidValue) {
+        guard !draft.configuration.discovery.interfaces.contains(name) else { return }
+        guard draft.configuration.discovery.interfaces.count < interfacesMax else {
+            throw InvalidValue("must be at most \(interfacesMax) names")
+        }
+        draft.configuration.discovery.interfaces.append(name)
     }
 
     @Sendable private static func cpuList(_ text: String) throws(InvalidValue) -> CPUList {
