@@ -6,21 +6,18 @@ import HyphaWire
 
 /// TCP links, and what packets wait for on the way to stock nodes.
 extension ControlLoop {
-    /// A place on the local network said that it takes TCP connections. It is dialled at a random moment within 2 s, unless
-    /// there is a connection with its host by then, and forgotten after three dials in a row that came to nothing. At most
-    /// 64 such places are known at a time.
+    /// A place on the local network said that it takes TCP connections. It is dialled unless there is a connection with its
+    /// host, and forgotten after three dials in a row that came to nothing. At most 64 such places are known at a time.
     public mutating func discovered(endpoint: SocketAddress, now: Instant) {
         streams.discovered(endpoint, now: now, &context)
     }
 
-    /// Nothing was heard of such a place for long: it is dialled no more. A connection with it goes on.
-    public mutating func undiscovered(endpoint: SocketAddress) { streams.undiscovered(endpoint) }
+    /// Whether there is a TCP link with the machine at an address, whoever made it.
+    public func hasStream(with endpoint: SocketAddress) -> Bool { streams.isConnected(endpoint) }
 
-    /// What became of the places that were found, in order; each is told once. Take them now and then: more than 1,024 are
-    /// not kept.
-    public mutating func takeDiscoveryOutcomes() -> [DiscoveryOutcome] {
-        defer { streams.outcomes.removeAll() }
-        return streams.outcomes
+    /// Whether a place that was `discovered` is still to be dialled, or connected.
+    public func dials(_ endpoint: SocketAddress) -> Bool {
+        streams.targets.contains { $0?.addresses.contains(endpoint) ?? false }
     }
 
     /// A TCP connection is there.

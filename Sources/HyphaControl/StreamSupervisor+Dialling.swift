@@ -3,18 +3,11 @@ import HyphaInterchange
 
 /// Dialling.
 extension StreamSupervisor {
-    /// Both ends of a local network find each other at about the same time: who waits longer may be spared the dial.
-    private static let firstDialMilliseconds: UInt64 = 2_000
-    /// Outcomes that wait to be taken; further ones are lost.
-    private static let outcomesMax = 1_024
-
-    // MARK: - The local network
-
     /// A place on the local network said that it can be dialled.
     mutating func discovered(_ endpoint: SocketAddress, now: Instant, _ context: inout ControlContext) {
-        guard !isStopping, links.streams > 0, endpoint.port != 0, target(found: endpoint) == nil,
-            !targets.contains(where: { $0?.addresses.contains(endpoint) ?? false })
-        else { return }
+        guard !isStopping, links.streams > 0, endpoint.port != 0 else { return }
+        let isKnown = targets.contains { $0?.addresses.contains(endpoint) ?? false }
+        guard !isKnown, !isConnected(endpoint) else { return }
         context.count.discovered += 1
         var number = configuredCount
         while number < targets.count, targets[number] != nil { number += 1 }
@@ -23,40 +16,9 @@ extension StreamSupervisor {
             return
         }
         if number == targets.count { targets.append(nil) }
-        let wait = UInt64.random(
-            in: 0..<StreamSupervisor.firstDialMilliseconds * 1_000_000, using: &context.jitter)
-        let first = now.advanced(byNanoseconds: wait)
-        targets[number] = StreamTarget(number: UInt32(number), found: endpoint, first: first, now: now)
-        deadlines.set(UInt32(number), first)
-        if isConnected(endpoint) { note(.connected(endpoint)) }
+        targets[number] = StreamTarget(number: UInt32(number), found: endpoint, now: now)
+        dialRound(UInt32(number), now: now, &context)
     }
-
-    /// Nothing was heard of it for long. What is connected stays so.
-    mutating func undiscovered(_ endpoint: SocketAddress) {
-        guard let number = target(found: endpoint), targets[Int(number)]?.isUp == false else { return }
-        forget(number)
-    }
-
-    /// A connection with a host was opened or ended: tells of the endpoints there that were found.
-    mutating func noteHost(_ remote: SocketAddress) {
-        for case let target? in targets.dropFirst(configuredCount) {
-            guard let endpoint = target.addresses.first, endpoint.address == remote.address,
-                endpoint.scope == remote.scope
-            else { continue }
-            note(isConnected(endpoint) ? .connected(endpoint) : .disconnected(endpoint))
-        }
-    }
-
-    private mutating func note(_ outcome: DiscoveryOutcome) {
-        if outcomes.count < StreamSupervisor.outcomesMax { outcomes.append(outcome) }
-    }
-
-    /// The number of a target that was found there.
-    private func target(found endpoint: SocketAddress) -> UInt32? {
-        targets.dropFirst(configuredCount).first { $0?.addresses.first == endpoint }??.number
-    }
-
-    // MARK: - Dialling
 
     /// The answer to a `resolve` action with this id.
     mutating func resolved(
@@ -90,10 +52,8 @@ extension StreamSupervisor {
     mutating func dialRound(_ number: UInt32, now: Instant, _ context: inout ControlContext) {
         guard let target = targets[Int(number)] else { return }
         if !target.isConfigured, let address = target.addresses.first, isConnected(address) {
-            var jitter = context.jitter
-            update(number, now: now, &context) { $0.restConnected(now: now, jitter: &jitter) }
-            context.jitter = jitter
-            return
+            // It came by itself meanwhile.
+            return forget(number)
         }
         if target.addresses.isEmpty {
             context.log(.warning, key: "stream-\(number)", "peer \(name(target)): \(target.host) has no address")
@@ -121,9 +81,6 @@ extension StreamSupervisor {
 
     mutating func failed(_ number: UInt32, error: UInt32, now: Instant, _ context: inout ControlContext) {
         context.count.dialsFailed += 1
-        if let target = targets[Int(number)], !target.isConfigured, let endpoint = target.addresses.first {
-            note(.failed(endpoint))
-        }
         if targets[Int(number)]?.failed(error, now: now) ?? false, let target = targets[Int(number)] {
             context.log(
                 target.isConfigured ? .warning : .debug, key: "stream-\(number)",

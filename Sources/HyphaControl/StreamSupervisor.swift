@@ -36,8 +36,6 @@ struct StreamSupervisor: Sendable {
     /// The upper half of the next dial number.
     var generation: UInt32 = 0
     private var changes: [StreamChange] = []
-    /// For whoever remembers the endpoints of the local network.
-    var outcomes: [DiscoveryOutcome] = []
     var guestLines = TokenBucket(rate: 1, burst: 20)
     var refusalLine: Instant?
     var isStopping = false
@@ -142,7 +140,6 @@ struct StreamSupervisor: Sendable {
         connections[place] = connection
         count += 1
         gate.opened(remote)
-        noteHost(remote)
         if let target {
             context.count.streamsOpened += 1
             update(target, now: now, &context) { $0.connected(id, now: now) }
@@ -267,7 +264,6 @@ struct StreamSupervisor: Sendable {
         connections[Int(connection.id & 0xFFFF)] = nil
         count -= 1
         gate.closed(connection.id, connection.remote)
-        noteHost(connection.remote)
         context.count.streamsClosed += 1
         if connection.ending == nil { changes.append(.down(connection.link)) }
         log(connection, "closed: \(connection.ending ?? "\(closing)")", now: now, &context)

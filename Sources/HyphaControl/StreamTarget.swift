@@ -68,15 +68,15 @@ struct StreamTarget: Sendable {
         outage = now
     }
 
-    /// One that was found; it is dialled at `first`.
-    init(number: UInt32, found address: SocketAddress, first: Instant, now: Instant) {
+    /// One that was found.
+    init(number: UInt32, found address: SocketAddress, now: Instant) {
         self.number = number
         host = ""
         port = address.port
         label = ""
         isConfigured = false
         addresses = [address]
-        state = .resting(until: first)
+        state = .resting(until: now)
         since = now
         outage = now
     }
@@ -154,11 +154,6 @@ struct StreamTarget: Sendable {
             pause = min(StreamTarget.longestMilliseconds, StreamTarget.shortestMilliseconds << UInt64(pauses))
         }
         rest(milliseconds: pause, now: now, &jitter)
-    }
-
-    /// There is no need to dial now; the next look comes in a minute.
-    mutating func restConnected(now: Instant, jitter: inout Seed) {
-        rest(milliseconds: StreamTarget.longestMilliseconds, now: now, &jitter)
     }
 
     /// It is this node itself.
