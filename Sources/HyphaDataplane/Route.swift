@@ -92,12 +92,9 @@ func route(
                     packet.pointee.drop(.puntFull)
                 }
             case .stock:
-                // From here on what it would be had it come in a stock frame; `openStock` takes its hop.
+                // Over HL1, too, it is from here on what it would be had it come in a stock frame. `openStock` takes its hop.
                 let body = Int(packet.pointee.length) &- StockFrameSize.framing
-                let frame = bytes + Int(Descriptor.stockLead)
-                if packet.pointee.mode != .stock,
-                    !NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
-                {
+                if !isStock, !NativePayload.writeStockFrame(frame, from: header, bodyLength: body) {
                     packet.pointee.drop(.badFrame)
                     continue
                 }
