@@ -56,6 +56,13 @@ extension ControlLoop {
         }
     }
 
+    /// A handshake was answered. Where routes are asked for, who asked for ours may be unknown here: without a way back the
+    /// answer gets nowhere.
+    mutating func seekWayBack(to source: IPv6Address, now: Instant) {
+        guard !routes.hasRoute(to: source), wayBackLimit.take(now: now) else { return }
+        if case .asked = routes.query(source.high, now: now) { context.count.queries += 1 }
+    }
+
     /// There is none.
     mutating func refuseRoute(_ prefix: UInt64) {
         context.count.queriesFailed += 1

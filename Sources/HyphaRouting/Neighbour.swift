@@ -24,6 +24,8 @@ struct Neighbour: Sendable {
     /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
     var burstDue: Instant?
     var introductionDue: Instant?
+    /// Of a stock node, which gets no dump: what was announced to the others while it waited for its introduction.
+    var missed: [Prefix] = []
 
     /// Where the running dump of all routes stands: destinations below were sent. Nil when none runs.
     var dumpPosition: Int?
