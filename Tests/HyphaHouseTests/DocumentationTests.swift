@@ -68,12 +68,39 @@ import Testing
         }
     }
 
+    /// The name in statistics, capitals in a row one word.
+    static func routerName(_ name: String) -> String {
+        var previous: Character = "_"
+        return name.reduce(into: "") { text, character in
+            text +=
+                character.isUppercase && !previous.isUppercase ? "_\(character.lowercased())" : character.lowercased()
+            previous = character
+        }
+    }
+
+    /// What a report has under "routing".
+    static func routerCounters() throws -> [String] {
+        try cases(in: "Sources/HyphaRouting/RouterCounter.swift").map(routerName)
+            + cases(in: "Sources/HyphaWire/BabelTLVRefusal.swift").map { "unreadable_" + routerName($0) }
+            + namedCounters(in: "Sources/HyphaRouting/RouterSizes.swift")
+    }
+
+    @Test func everyCounterOfRoutingIsExplained() throws {
+        let names = try Self.routerCounters()
+        #expect(names.count >= 60 && names.contains("router_ids_drawn") && names.contains("table_routes"))
+        let entries = try Self.entries("docs/counters.md")
+        for name in names {
+            let explanation = entries[name] ?? ""
+            #expect(explanation.split(separator: " ").count >= 3, "docs/counters.md does not explain \(name)")
+        }
+    }
+
     /// Nothing is explained that no longer exists.
     @Test func everyExplainedCounterExists() throws {
         let known = Set(
             try Self.cases(in: "Sources/HyphaPacket/DropReason.swift").map(Self.snakeCase)
                 + Self.cases(in: "Sources/HyphaPacket/WorkerCounters.swift").map(Self.snakeCase)
-                + Self.controlTables.flatMap(Self.namedCounters))
+                + Self.controlTables.flatMap(Self.namedCounters) + Self.routerCounters())
         // A level that the workers report beside their rows.
         let levels: Set<String> = ["waiting"]
         for name in try Self.entries("docs/counters.md").keys where !levels.contains(name) {
