@@ -12,6 +12,14 @@ extension ControlLoop {
         streams.discovered(endpoint, now: now, &context)
     }
 
+    /// Whether there is a TCP link with the machine at an address, whoever made it.
+    public func hasStream(with endpoint: SocketAddress) -> Bool { streams.isConnected(endpoint) }
+
+    /// Whether a place that was `discovered` is still to be dialled, or connected.
+    public func dials(_ endpoint: SocketAddress) -> Bool {
+        streams.targets.contains { $0?.addresses.contains(endpoint) ?? false }
+    }
+
     /// A TCP connection is there.
     mutating func handleOpened(
         _ bytes: UnsafeRawBufferPointer, connection: UInt32, remote: SocketAddress, now: Instant

@@ -6,8 +6,8 @@ internal import HyphaWire
 
 /// Nodes of the local network: the socket for beacons and the book of who was heard, for the control thread.
 ///
-/// Call `turn` in every pass of the control thread, and sleep no longer than `nextDeadline` and until `waitDescriptors`
-/// are readable. What it returns is to be dialled; tell `endpoints` what comes of that.
+/// Call `drive` in every pass of the control thread, and sleep no longer than `nextDeadline` and until `waitDescriptors`
+/// are readable.
 struct LocalDiscovery {
     /// Datagrams read in one turn.
     private static let batch = 32
@@ -24,6 +24,12 @@ struct LocalDiscovery {
     private let tcpPort: UInt16
     private let log: Log
     private var pausedUntil = Instant.zero
+    /// Neighbours that are not dialled yet, so that the other end may be first.
+    private var waiting: [DiscoveredEndpoint] = []
+    /// Those that control dials or dialled.
+    private var handed: [DiscoveredEndpoint] = []
+    private var nextLook = Instant.zero
+    private static let lookMilliseconds: UInt64 = 1_000
     /// For one datagram; what is longer than a beacon is cut.
     private var room = [UInt8](repeating: 0, count: 2 * DiscoveryBeacon.size)
     /// What was logged of the last beacon, so that it is said once.
@@ -67,11 +73,38 @@ struct LocalDiscovery {
 
     /// When `turn` has something to do by itself.
     func nextDeadline(now: Instant) -> Instant {
-        pausedUntil > now ? min(pausedUntil, endpoints.nextDeadline) : endpoints.nextDeadline
+        var next = endpoints.nextDeadline
+        if pausedUntil > now { next = min(next, pausedUntil) }
+        for endpoint in waiting { next = min(next, endpoint.dialDue) }
+        return handed.isEmpty ? next : min(next, nextLook)
     }
 
     /// What `turn` is to be called for, too; none while a flood is waited out.
     func waitDescriptors(now: Instant) -> [WaitDescriptor] { pausedUntil > now ? [] : [socket.waitDescriptor] }
+
+    /// One turn, and what follows for control: new neighbours are dialled when their time has come.
+    mutating func drive(_ control: inout ControlLoop, now: Instant) {
+        waiting += turn(now: now)
+        let due = waiting.filter { $0.dialDue <= now }
+        waiting.removeAll { $0.dialDue <= now }
+        for endpoint in due {
+            control.discovered(endpoint: endpoint.address, now: now)
+            handed.append(endpoint)
+        }
+        guard now >= nextLook else { return }
+        nextLook = now.advanced(byMilliseconds: LocalDiscovery.lookMilliseconds)
+        for endpoint in handed where control.hasStream(with: endpoint.address) { endpoints.connected(endpoint.address) }
+        // What control has given up is news again when its next beacon comes.
+        let givenUp = handed.filter { endpoint in
+            guard !control.hasStream(with: endpoint.address) else { return false }
+            endpoints.disconnected(endpoint.address, now: now)
+            return !control.dials(endpoint.address)
+        }
+        for endpoint in givenUp {
+            while endpoints.endpoints.contains(endpoint), !endpoints.failed(endpoint.address) {}
+        }
+        handed.removeAll { givenUp.contains($0) }
+    }
 
     /// Sends the beacon when it is due, takes in those of others, forgets who was silent for long. Returns the neighbours
     /// that are new.

@@ -79,6 +79,7 @@ extension Node {
         result.maxStreams = streams.links
         result.streamQueueSlots = streams.queueSlots
         result.streamSlabs = streams.assemblySlabs
+        result.asksForRoutes = true
         result.stock = StockConfiguration(
             session: SessionPolicy(configuration.crypto.session), early: EarlyPolicy(configuration.crypto.early),
             noncePrefix: randomWord(), hashKey: randomWord(), keys: limits.sessions

@@ -36,6 +36,7 @@ extension Node {
             }
             let now = SystemClock.now()
             takeResolutions(now: now)
+            if drainUntil == nil { takeNeighbours(now: now) }
             let busy = turn(now: now)
             if let limit = drainUntil {
                 if control.isDrained {
@@ -59,8 +60,8 @@ extension Node {
                 port.controlIsAwake()
                 continue
             }
-            let deadline = [control.nextDeadline, drainUntil].compactMap { $0 }.min()
-            _ = wait.sleep(until: deadline)
+            let deadline = [control.nextDeadline, discovery?.nextDeadline(now: now), drainUntil].compactMap { $0 }.min()
+            _ = wait.sleep(until: deadline, orReadable: discovery?.waitDescriptors(now: now) ?? [])
             port.controlIsAwake()
         }
     }
@@ -92,6 +93,12 @@ extension Node {
         }
         if busy, port.takeWorkerSleep() { workerWake.signal() }
         return busy
+    }
+
+    /// Beacons out and in, and who is dialled for them.
+    private mutating func takeNeighbours(now: Instant) {
+        if let routerID = control.loop.routerID { discovery?.routerID = routerID }
+        discovery?.drive(&control.loop, now: now)
     }
 
     private mutating func takeResolutions(now: Instant) {

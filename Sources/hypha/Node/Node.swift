@@ -28,6 +28,8 @@ struct Node: ~Copyable {
     let worker: ThreadHandle
     let workerHandle: WorkerThread.Handle
     let resolver: Resolver
+    /// Nil: switched off, or impossible here.
+    var discovery: LocalDiscovery?
     let changes: OffloadChanges
     /// UDP and TCP addresses that are listened on, with the ports in use.
     let listening: (udp: [SocketAddress], tcp: [SocketAddress])
@@ -103,6 +105,14 @@ struct Node: ~Copyable {
             publisher: SnapshotPublisher(
                 cells: [port.snapshots], first: ForwardingSnapshot(fib: FIBBuilder().build())), loop: loop)
         let resolver = try Resolver.start(wake: controlWake)
+        var discovery: LocalDiscovery?
+        if let routerID = control.loop.routerID {
+            // Neighbours dial the address that a beacon came from: a listener on all addresses, or none.
+            let everywhere = listeners.first { $0.localAddress.address == IPv6Address(high: 0, low: 0) }
+            discovery = LocalDiscovery.open(
+                configuration.discovery, tcpPort: everywhere?.localAddress.port ?? 0, routerID: routerID,
+                ownTun: tun?.index ?? 0, seed: UInt64.random(in: .min ... .max), log: log, now: now)
+        }
 
         let handle = WorkerThread.Handle()
         let thread = WorkerThread(
@@ -121,7 +131,8 @@ struct Node: ~Copyable {
         }
         return Node(
             log: log, signals: signals, identity: identity, port: port, workerWake: workerWake,
-            controlWake: controlWake, worker: worker, workerHandle: handle, resolver: resolver, changes: changes,
+            controlWake: controlWake, worker: worker, workerHandle: handle, resolver: resolver, discovery: discovery,
+            changes: changes,
             listening: (sockets.map(\.localAddress), listeners.map(\.localAddress)), offload: offload, control: control,
             started: now,
             stateFile: stateFile)
