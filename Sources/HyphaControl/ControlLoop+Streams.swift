@@ -6,8 +6,8 @@ import HyphaWire
 
 /// TCP links, and what packets wait for on the way to stock nodes.
 extension ControlLoop {
-    /// A place on the local network that said it can be dialled over TCP. It is dialled unless there is a connection with
-    /// that address, and forgotten after three dials that came to nothing; at most 64 such places are known at a time.
+    /// A place on the local network said that it takes TCP connections. It is dialled unless there is a connection with its
+    /// host, and forgotten after three dials in a row that came to nothing. At most 64 such places are known at a time.
     public mutating func discovered(endpoint: SocketAddress, now: Instant) {
         streams.discovered(endpoint, now: now, &context)
     }
