@@ -24,7 +24,7 @@ extension SystemTests {
                     #expect(report.law.entered == report.law.accounted, "node \(node): \(report.line)")
                 } else {
                     let report = try row.stockReport(node)
-                    let odd = report.oddities.filter { !expected.contains($0.key) }
+                    let odd = report.oddities.filter { !expected.map(\.rawValue).contains($0.key) }
                     #expect(odd.isEmpty && !report.controlPlaneIsDead, "node \(node): \(report.examples)")
                 }
             }
