@@ -76,6 +76,16 @@ extension Router {
         return true
     }
 
+    /// The prefix is lost. A stock neighbour tells only what it is asked for: one that did not announce the prefix may know
+    /// it all the same.
+    mutating func seekElsewhere(_ number: Int) {
+        let prefix = table[number].prefix
+        guard !isStopping, requests[prefix] == nil,
+            neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }), lossQueries.take(now: clock)
+        else { return }
+        _ = ask(prefix, generation: 0, ingress: nil, isWanted: false)
+    }
+
     mutating func handleRouteRequest(_ request: BabelTLV.RouteRequest, from id: NeighbourID) {
         counters.count(.routeRequests)
         guard let prefix = request.prefix else { return handleWildcard(from: id) }
