@@ -52,6 +52,9 @@ struct Neighbour: Sendable {
     var isThrottled = false
     var throttle: TokenBucket
 
+    /// Whether it has heard this node's own prefixes.
+    var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
+
     init(id: NeighbourID, link: NeighbourLink, limits: RouterLimits, firstHello: Instant, now: Instant) {
         self.id = id
         kind = link.kind

@@ -70,7 +70,8 @@ extension Router {
                 prefix: prefix, ingress: ingress, generation: generation, isWanted: isWanted, asked: clock,
                 ends: clock.advanced(byMilliseconds: RouteRequests.life),
                 repeatDue: clock.advanced(byMilliseconds: RouteRequests.repeatTimes[0])))
-        for id in neighbours.ids where id != ingress {
+        // Who waits for the introduction hears of open queries with it.
+        for id in neighbours.ids where id != ingress && neighbours[id]?.isIntroduced == true {
             enqueue(.tlv(.routeRequest(.init(generation: generation, prefix: prefix)), id))
         }
         return true
