@@ -7,6 +7,9 @@ enum BenchCommand {
         switch arguments.dropFirst().first {
         case "relay-sender": return RelaySender.main()
         case "relay-sink": return RelaySink.main()
+        case "stream-sender": return StreamSender.main()
+        case "stream-sink": return StreamSink.main()
+        case "hello-probe": return HelloProbe.main()
         default: break
         }
         let options: BenchOptions
@@ -36,6 +39,7 @@ enum BenchCommand {
                 case .crypto: result.rows += crypto(options, isSample: isSample)
                 case .fib: result.rows += fib(options, isSample: isSample)
                 case .relay: result.rows += try relay(options)
+                case .ihu: result.rows += try ihu(options)
                 case .tunnel: result.rows += try tunnel(options, isSample: isSample)
                 }
             } catch .interrupted {
@@ -99,9 +103,20 @@ enum BenchCommand {
     }
 
     private static func relay(_ options: BenchOptions) throws(BenchError) -> [BenchRow] {
+        if options.transport == .tcp {
+            let bench = StreamRelayBench(options: options, binary: try options.findBinary())
+            try requireTools(["ip"])
+            return try bench.run()
+        }
         let bench = RelayBench(
             options: options, binary: try options.findBinary(), suite: options.suite ?? .preferred, mode: options.mode)
         try requireTools(options.singles ? ["ip", "ethtool"] : ["ip"])
+        return try bench.run()
+    }
+
+    private static func ihu(_ options: BenchOptions) throws(BenchError) -> [BenchRow] {
+        let bench = HelloBench(options: options, binary: try options.findBinary())
+        try requireTools(["ip"])
         return try bench.run()
     }
 

@@ -1,0 +1,92 @@
+import CBench
+import HyphaIdentity
+import HyphaWire
+
+/// `hypha-bench ihu`: how long a stock neighbour waits for the answer to its Hello, at an idle node and while two others
+/// send as much as they can through it.
+struct HelloBench {
+    let options: BenchOptions
+    let binary: String
+
+    /// Nanoseconds between Hellos.
+    private static let interval: UInt64 = 5_000_000
+
+    func run() throws(BenchError) -> [BenchRow] {
+        let testbed = try Testbed()
+        defer { testbed.close() }
+        let rig = try StreamRig(
+            testbed, binary: binary, payload: StockData.commonPayload, workers: options.workers)
+        do throws(BenchError) {
+            let c = try Namespaces.third(testbed, of: rig.relay)
+            let secret = NodeProcess.makeSecret()
+            guard let identity = NodeIdentity(secret: secret) else { throw .failed("no key pair") }
+            let setup = StreamSetup(
+                relay: try StreamRig.place(Namespaces.Relay.relayTowardsThird), secret: secret,
+                source: identity.address, destination: identity.address, payload: rig.traffic.payload, seed: 0,
+                cpus: rig.cores.first)
+            let probe = try StreamRig.start("hello-probe", setup, testbed, in: c)
+            // What a node says on a new link is over by then.
+            try testbed.sleep(0.5)
+            return [try idle(rig, probe), try loaded(rig, probe)]
+        } catch {
+            throw rig.node.explain(error)
+        }
+    }
+
+    private func ask(_ probe: ChildProcess) throws(BenchError) -> PipeMessage {
+        let seconds = options.seconds(5)
+        try probe.send("probe ns=\(UInt64(seconds * 1e9)) interval=\(HelloBench.interval)")
+        return try probe.answer("probed", within: seconds * 2 + 30)
+    }
+
+    private func idle(_ rig: StreamRig, _ probe: ChildProcess) throws(BenchError) -> BenchRow {
+        let usage = rig.node.usage
+        let start = cbench_now()
+        let probed = try ask(probe)
+        let share = Double((rig.node.usage - usage).ran) / Double(cbench_now() &- start)
+        return try row("idle", probed, share: share, gbps: 0)
+    }
+
+    private func loaded(_ rig: StreamRig, _ probe: ChildProcess) throws(BenchError) -> BenchRow {
+        try rig.sink.send("arm")
+        _ = try rig.sink.answer("armed", within: 5)
+        try rig.sender.send("send ns=\(UInt64((options.seconds(5) + 1) * 1e9))")
+        try rig.testbed.sleep(0.3)
+        let usage = rig.node.usage
+        let start = cbench_now()
+        let probed = try ask(probe)
+        let share = Double((rig.node.usage - usage).ran) / Double(cbench_now() &- start)
+        _ = try rig.sender.answer("sent", within: 60)
+        try rig.sink.send("report")
+        let received = try rig.sink.answer("received", within: 30)
+        let (first, last) = (try received.number("first"), try received.number("last"))
+        let gbps = last > first ? Double(try received.number("bytes")) * 8 / Double(last &- first) : 0
+        return try row("while data flows", probed, share: share, gbps: gbps)
+    }
+
+    private func row(
+        _ name: String, _ probed: PipeMessage, share: Double, gbps: Double
+    ) throws(BenchError) -> BenchRow {
+        let micros = { (key: String) throws(BenchError) in Double(try probed.number(key)) / 1_000 }
+        let samples = try probed.number("samples")
+        let lost = try probed.number("lost")
+        let (median, tail, longest) = (
+            try micros("arrived_p50"), try micros("arrived_p99"), try micros("arrived_max")
+        )
+        let isFirst = try probed.number("first") == 1
+        let figures = [median, tail, longest].map { BenchResult.fixed($0, 0) }
+        return BenchRow(
+            bench: "ihu", name: name, size: 0, pps: 0, gbps: gbps, cpuNanosecondsPerPacket: 0,
+            loss: Double(lost) / Double(max(1, samples &+ lost)), drops: 0,
+            details: [
+                ("samples", .count(samples)), ("p50_us", .number(median)), ("p99_us", .number(tail)),
+                ("max_us", .number(longest)), ("read_p50_us", .number(try micros("read_p50"))),
+                ("read_p99_us", .number(try micros("read_p99"))), ("read_max_us", .number(try micros("read_max"))),
+                ("stamped", .count(try probed.number("stamped"))), ("runs_first", .count(isFirst ? 1 : 0)),
+                ("node_share", .number(share)),
+            ],
+            note: "answer after \(figures[0]) us (median), \(figures[1]) (99 %), \(figures[2]) (longest) of \(samples) "
+                + "Hellos; node \(BenchResult.fixed(share * 100, 0)) % of its core"
+                + (isFirst ? "" : "; the probe could not run before other work"))
+    }
+}
