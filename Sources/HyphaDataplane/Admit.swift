@@ -5,10 +5,14 @@ import HyphaSession
 import HyphaWire
 
 /// Commits the counters of opened packets to their replay windows, notes that their links live, and takes out what is
-/// not a packet: keepalives and control messages.
+/// not a packet: keepalives and control messages. Of two pieces of a packet the first to come is taken out too, and the
+/// other becomes the whole.
 ///
 /// What stays undecided has a routing header at `offset` + 16.
-func admit(_ vector: PacketVector, _ context: borrowing StageContext, _ punts: inout PuntRings) -> Bool {
+func admit(
+    _ vector: PacketVector, _ context: borrowing StageContext, _ punts: inout PuntRings,
+    _ reassembly: inout Reassembly, _ slab: inout FrameSlab
+) -> Bool {
     let sessions = context.linkSessions
     var livenessPending = false
     for i in 0..<vector.count {
@@ -37,6 +41,8 @@ func admit(_ vector: PacketVector, _ context: borrowing StageContext, _ punts: i
             {
                 packet.pointee.drop(.badFrame)
             }
+        } else if packet.pointee.mode == .fragment {
+            reassembly.take(packet, link: id, &slab, context)
         } else {
             let inner = Int(packet.pointee.length) &- LinkHeader.size &- LinkHeader.tagSize
             if inner == 0 {

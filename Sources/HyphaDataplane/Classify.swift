@@ -21,6 +21,7 @@ func classify(
         switch LinkHeader.check(bytes, length: length) {
         case .full: packet.pointee.mode = .full
         case .header: packet.pointee.mode = .header
+        case .fragment: packet.pointee.mode = .fragment
         case .handshake:
             if punts.handshake(bytes, length: length, sender: sender, socket: socket) {
                 packet.pointee.disposition = .punted

@@ -1,29 +1,53 @@
 import HyphaBase
 import HyphaFIB
-import HyphaInterchange
 import HyphaPacket
 import HyphaSession
 import HyphaWire
 
+/// Where an inner packet came from.
+enum InnerOrigin {
+    case tun
+    /// An answer of this node.
+    case own
+    /// It waited for a session.
+    case parked
+    /// It waited for a session, and goes as a stock body if there is none now.
+    case released
+    /// It waited for a route.
+    case routed
+
+    /// Whether it may wait for a route: not again, and not what this node made itself.
+    var mayAwaitRoute: Bool {
+        switch self {
+        case .tun, .parked, .released: true
+        case .own, .routed: false
+        }
+    }
+}
+
 /// Where a packet from the TUN goes.
 struct Entry {
     var link: UInt32
-    /// End-to-end session slot to seal with.
-    var session: UInt32
+    /// End-to-end session slot to seal with, or `Descriptor.stockFlow` and the slot of a key for stock bodies.
+    var flow: UInt32
+
+    var isStock: Bool { flow >= Descriptor.stockFlow }
 }
 
 /// What becomes of one read of the TUN.
 enum EntryVerdict {
     case enter(Entry)
-    /// Waits for a session with this peer.
-    case wait(peer: UInt32)
+    /// There is no session with this peer, which may speak native: its negotiation says what happens.
+    case negotiate(peer: UInt32)
+    /// Waits for a route to its destination.
+    case awaitRoute(prefix: UInt64)
     case drop(DropReason)
 }
 
 /// Decides about a packet from the TUN: own source, hop limit, route, session, size. Answers with ICMPv6 what cannot go.
 func classifyTun(
-    _ packet: borrowing TunPacket, _ context: borrowing StageContext, _ punts: inout PuntRings,
-    _ rejections: inout Rejections
+    _ packet: borrowing TunPacket, from origin: InnerOrigin, _ stock: inout StockEnds,
+    _ context: borrowing StageContext, _ rejections: inout Rejections
 ) -> EntryVerdict {
     let bytes = UnsafeRawPointer(packet.bytes)
     let whole = UnsafeRawBufferPointer(start: bytes, count: packet.length)
@@ -37,7 +61,11 @@ func classifyTun(
     }
     let nextHop = context.fib.lookup(destination)
     switch nextHop.kind {
-    case .none, .unreachable:
+    case .none:
+        if context.asksForRoutes, origin.mayAwaitRoute { return .awaitRoute(prefix: destination.high) }
+        rejections.localError(.noRoute, about: whole, context)
+        return .drop(.noRoute)
+    case .unreachable:
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.noRoute)
     case .local:
@@ -49,14 +77,20 @@ func classifyTun(
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.linkDown)
     }
+    let known = context.peers[nextHop.peer]
+    if let peer = known, peer.pointee.exists != 0, peer.pointee.sendSlot == .max,
+        peer.pointee.isPlain != 0 || origin == .released
+    {
+        return enterStock(packet, peer, link, nextHop.link, &stock, context, &rejections)
+    }
     let frame = frameSize(innerLength: packet.largestPacket)
-    guard frame <= Int(link.pointee.mtu) else {
+    guard frame <= frameLimit(link, .data) else {
         // The largest inner packet that fits is not padded: 256 bytes of plaintext and more are not.
-        let room = max(IPv6MTU.minimum, Int(link.pointee.mtu) - frameSize(innerLength: 1_280) + 1_280)
+        let room = max(IPv6MTU.minimum, frameLimit(link, .data) - frameSize(innerLength: 1_280) + 1_280)
         rejections.localError(.packetTooBig(mtu: UInt32(room)), about: whole, context)
         return .drop(.tooBig)
     }
-    guard let peer = context.peers[nextHop.peer], peer.pointee.exists != 0 else {
+    guard let peer = known, peer.pointee.exists != 0 else {
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.noRoute)
     }
@@ -72,11 +106,8 @@ func classifyTun(
         }
     }
     if context.now < peer.pointee.noRouteUntil { rejections.localError(.noRoute, about: whole, context) }
-    guard peer.pointee.sendSlot != .max else {
-        ask(nextHop.peer, peer, context, &punts)
-        return .wait(peer: nextHop.peer)
-    }
-    return .enter(Entry(link: nextHop.link, session: peer.pointee.sendSlot))
+    guard peer.pointee.sendSlot != .max else { return .negotiate(peer: nextHop.peer) }
+    return .enter(Entry(link: nextHop.link, flow: peer.pointee.sendSlot))
 }
 
 /// The smallest MTU of IPv6 (RFC 8200 section 5).
@@ -90,14 +121,17 @@ func frameSize(innerLength: Int) -> Int {
     LinkHeader.size &+ RoutingHeader.size &+ LinkHeader.tagSize &+ FlowBody.bodySize(innerLength: innerLength)
 }
 
-/// Asks control for a session with a peer, at most once a second.
-@inline(never)
-private func ask(
-    _ id: UInt32, _ peer: UnsafeMutablePointer<PeerRecord>, _ context: borrowing StageContext,
-    _ punts: inout PuntRings
-) {
-    if peer.pointee.asked != .zero, context.now.milliseconds(since: peer.pointee.asked) < 1_000 { return }
-    if punts.notice(.flowNeeded, id: id) { peer.pointee.asked = context.now }
+/// The largest frame that a packet made here may be on its first link. Stock bodies go in two datagrams where one is too
+/// small (docs/protocol.md, "Fragments"), native ones are kept below that. A stock frame holds 65,535 bytes of payload.
+@inline(__always)
+func frameLimit(_ link: UnsafeMutablePointer<LinkRecord>, _ kind: RoutingHeader.Kind) -> Int {
+    if link.pointee.isStream != 0 {
+        return StockFrameSize.framing &+ StockData.maxPayload &- (kind == .stock ? 0 : NativePayload.headerSize)
+    }
+    guard kind == .stock else { return Int(link.pointee.mtu) }
+    // A piece: link header, 4 bytes that say which piece it is, at least a byte, tag.
+    let piece = Int(link.pointee.mtu) &- (LinkHeader.fragmentMinimum &- 1)
+    return LinkHeader.size &+ min(StockFrameSize.mostInTwo, 2 &* max(0, piece)) &+ LinkHeader.tagSize
 }
 
 /// How a packet that enters here is sealed on its first link: the node's choice or the link's, and full where the
@@ -156,7 +190,7 @@ func buildFrames(
         var descriptor = Descriptor(
             buffer: place.buffer, offset: place.offset, length: UInt32(truncatingIfNeeded: size), mode: mode)
         descriptor.link = entry.link
-        descriptor.flow = entry.session
+        descriptor.flow = entry.flow
         descriptor.lane = context.dataLane
         descriptor.disposition = .forward
         vector.append(descriptor)

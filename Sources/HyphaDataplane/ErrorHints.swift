@@ -4,7 +4,8 @@ import HyphaPacket
 import HyphaSession
 import HyphaWire
 
-/// What relays say about packets of this node (routing type 5), turned into what local programs understand.
+/// What relays say about packets of this node (routing type 5, or a stock out-of-band ICMP that quotes a native payload),
+/// turned into what local programs understand.
 ///
 /// A hint proves nothing: it is taken only if it quotes a packet that this node sent in the last seconds (session
 /// index, counter and destination), it never raises a limit and never ends a session.
@@ -15,6 +16,8 @@ import HyphaWire
 /// | hop limit | ICMPv6 "time exceeded" from the relay, about the packet: what traceroute needs |
 /// | too big | larger packets to that peer get ICMPv6 "packet too big" for 10 minutes |
 /// | unknown session | for control, which asks the peer for a new session |
+///
+/// Stock relays say it in ICMPv6: 1 is no route, 2 too big with the MTU of a stock body, 3 code 0 hop limit.
 ///
 /// To quote a packet in "time exceeded", the heads of the last 64 packets that left with a low hop limit are kept.
 /// A handle: copies share the memory.
@@ -37,6 +40,14 @@ struct ErrorHints {
         var counter: UInt64 = 0
         var destination = IPv6Address(high: 0, low: 0)
         var time = Instant.zero
+    }
+
+    /// What a hint is about.
+    private struct Failed {
+        var index: UInt32
+        var counter: UInt64
+        var flowHash: UInt16
+        var destination: IPv6Address
     }
 
     private let sent: UnsafeMutablePointer<Sent>
@@ -101,36 +112,71 @@ struct ErrorHints {
         guard let error = ErrorBody.parse(body, length: length - RoutingHeader.size), error.code != .unknownSession
         else { return false }
         let quoted = body + ErrorBody.quoteOffset
-        let destination = RoutingHeader.destination(quoted)
         let ownPrefix = context.ownAddress.high
-        guard RoutingHeader.kind(quoted) == .data, RoutingHeader.source(quoted).high == ownPrefix,
-            let peer = peer(of: destination, context), peer.pointee.sendSlot != .max
-        else { return false }
+        guard RoutingHeader.kind(quoted) == .data, RoutingHeader.source(quoted).high == ownPrefix else { return false }
+        let failed = Failed(
+            index: RoutingHeader.index(quoted), counter: RoutingHeader.counter(quoted),
+            flowHash: RoutingHeader.flowHash(quoted), destination: RoutingHeader.destination(quoted))
+        return act(
+            error.code, value: UInt32(error.value), failed, from: RoutingHeader.source(header), context, &rejections)
+    }
+
+    /// Acts on a stock relay's report about a native packet; `quote` is the native payload that it quotes, at least 20
+    /// bytes of it. False when it is not about a packet that this node sent lately.
+    @inline(never)
+    func take(
+        _ report: StockICMP.Report, quote: UnsafeRawPointer, from relay: IPv6Address,
+        _ context: borrowing StageContext, _ rejections: inout Rejections
+    ) -> Bool {
+        // The first 16 bytes of the routing header stand behind the four that say it is native.
+        let header = quote + 4
+        guard header.load(as: UInt8.self) &>> 4 == RoutingHeader.Kind.data.rawValue else { return false }
+        let code: ErrorBody.Code
+        var value: UInt32 = 0
+        switch (report.type, report.code) {
+        case (1, _): code = .noRoute
+        case (2, _):
+            code = .tooBig
+            // The MTU is that of a packet in a stock body; the payload that holds one holds this much of a native body.
+            let room = report.parameter &+ UInt32(StockPayload.overhead - NativePayload.headerSize)
+            value = room < report.parameter ? .max : room
+        case (3, 0): code = .hopLimit
+        default: return false
+        }
+        let failed = Failed(
+            index: RoutingHeader.index(header), counter: RoutingHeader.counter(header),
+            flowHash: RoutingHeader.flowHash(header), destination: report.target)
+        return act(code, value: value, failed, from: relay, context, &rejections)
+    }
+
+    private func act(
+        _ code: ErrorBody.Code, value: UInt32, _ failed: Failed, from relay: IPv6Address,
+        _ context: borrowing StageContext, _ rejections: inout Rejections
+    ) -> Bool {
+        guard let peer = peer(of: failed.destination, context), peer.pointee.sendSlot != .max else { return false }
         let slot = peer.pointee.sendSlot
-        let counter = RoutingHeader.counter(quoted)
-        let lane = Int(RoutingHeader.flowHash(quoted) >> 12)
-        guard context.flowSessions.record(slot).pointee.remoteIndex == RoutingHeader.index(quoted),
-            context.flowSessions.wasSentLately(slot, lane: lane, counter: counter, now: context.now)
+        let lane = Int(failed.flowHash >> 12)
+        guard context.flowSessions.record(slot).pointee.remoteIndex == failed.index,
+            context.flowSessions.wasSentLately(slot, lane: lane, counter: failed.counter, now: context.now)
         else { return false }
-        switch error.code {
+        switch code {
         case .noRoute:
             peer.pointee.noRouteUntil = context.now.advanced(byMilliseconds: ErrorHints.noRouteMilliseconds)
         case .tooBig:
-            let body = max(ErrorHints.smallestBody, UInt32(error.value))
+            let body = max(ErrorHints.smallestBody, value)
             guard body < peer.pointee.maxBody else { break }
             peer.pointee.maxBody = body
             peer.pointee.maxBodyUntil = context.now.advanced(byMilliseconds: ErrorHints.tooBigMilliseconds)
         case .hopLimit:
             let now = context.now
             for i in 0..<ErrorHints.count
-            where sent[i].session == slot && sent[i].counter == counter
-                && sent[i].flowHash == RoutingHeader.flowHash(quoted) && sent[i].destination == destination
+            where sent[i].session == slot && sent[i].counter == failed.counter
+                && sent[i].flowHash == failed.flowHash && sent[i].destination == failed.destination
                 && now.milliseconds(since: sent[i].time) < ErrorHints.maxAgeMilliseconds
             {
                 let head = UnsafeRawBufferPointer(
                     start: heads + i * ErrorHints.headSize, count: Int(sent[i].length))
-                rejections.localError(
-                    .timeExceeded, about: head, from: RoutingHeader.source(header), context)
+                rejections.localError(.timeExceeded, about: head, from: relay, context)
                 sent[i].session = .max
             }
         case .unknownSession: return false

@@ -17,7 +17,8 @@ func openFlow(
     var count = 0
     for i in 0..<vector.count {
         let packet = vector.packets + i
-        guard packet.pointee.disposition == .deliver else { continue }
+        // In the mode `stock`: an inner packet already.
+        guard packet.pointee.disposition == .deliver, packet.pointee.mode != .stock else { continue }
         if describeFlow(packet, jobs + count, context, &rejections) {
             context.jobPackets[count] = UInt16(truncatingIfNeeded: i)
             count &+= 1
@@ -134,7 +135,7 @@ func describeFlowData(_ job: UnsafeMutablePointer<caead_job>, _ header: UnsafeRa
 
 /// True when `source` is the peer's canonical address, or one of its /64 if that is its own alone.
 @inline(__always)
-private func owns(_ peer: UnsafeMutablePointer<PeerRecord>, _ source: IPv6Address) -> Bool {
+func owns(_ peer: UnsafeMutablePointer<PeerRecord>, _ source: IPv6Address) -> Bool {
     guard peer.pointee.exists != 0 else { return false }
     return source == peer.pointee.address
         || (peer.pointee.ownsPrefix != 0 && source.high == peer.pointee.address.high)

@@ -3,7 +3,7 @@ import HyphaPacket
 import HyphaSession
 import HyphaWire
 
-/// Opens the link seal of every undecided packet in place: the whole message (type 4) or the routing header (type 5).
+/// Opens the link seal of every undecided packet in place: the whole message (types 4 and 6) or the routing header (5).
 ///
 /// Stateless: key, nonce and bytes alone decide. Packets that do not open are dropped.
 func openLink(_ vector: PacketVector, _ context: borrowing StageContext) {
@@ -34,7 +34,7 @@ func openLink(_ vector: PacketVector, _ context: borrowing StageContext) {
 ///
 /// | mode | plaintext | associated data | tag |
 /// |---|---|---|---|
-/// | full | behind the header | header 16 | last 16 bytes |
+/// | full, fragment | behind the header | header 16 | last 16 bytes |
 /// | header | routing header 48 | header 16, body length 2, body's last 16 | behind the routing header |
 @inline(__always)
 func describe(
@@ -44,7 +44,7 @@ func describe(
     job.pointee.key = UnsafeRawPointer(key)
     job.pointee.counter = counter
     job.pointee.data = (bytes + LinkHeader.size).assumingMemoryBound(to: UInt8.self)
-    if mode == .full {
+    if mode != .header {
         job.pointee.length = UInt32(truncatingIfNeeded: length &- LinkHeader.size &- LinkHeader.tagSize)
         job.pointee.tag = (bytes + (length &- LinkHeader.tagSize)).assumingMemoryBound(to: UInt8.self)
         job.pointee.ad = UnsafePointer(bytes.assumingMemoryBound(to: UInt8.self))

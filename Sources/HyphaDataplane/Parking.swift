@@ -1,7 +1,8 @@
 import HyphaBase
 import HyphaPacket
 
-/// Packets from the TUN that wait for an end-to-end session, each copied into a slot of its own.
+/// Packets from the TUN that wait for an end-to-end session, each copied into a slot of its own. How long the negotiation
+/// with the peer lets them wait is its own affair (`StockNegotiation`); the bounds here hold in any case.
 ///
 /// | bound | value | when reached |
 /// |---|---|---|
@@ -35,6 +36,12 @@ struct Parking {
         self.pool = pool
         self.counters = counters
         self.limit = limit
+    }
+
+    /// Whether `length` bytes for a peer would find a place.
+    func hasRoom(length: Int, for peer: UnsafeMutablePointer<PeerRecord>) -> Bool {
+        length <= PacketPool.slotSize - Parking.packetOffset && peer.pointee.parkedCount < Parking.perPeer
+            && count < limit && pool.freeSlotCount > 0
     }
 
     /// Copies a read of the TUN (virtio header in front) to the end of a peer's queue; counts the drop when it cannot.

@@ -71,8 +71,13 @@ struct PuntRings: ~Copyable {
     /// A notice; false when the ring is full.
     @discardableResult
     mutating func notice(_ kind: Notice.Kind, id: UInt32 = .max, slot: UInt32 = .max) -> Bool {
+        notice(Notice(kind, id: id, slot: slot))
+    }
+
+    /// A notice; false when the ring is full.
+    mutating func notice(_ notice: Notice) -> Bool {
         guard let record = notices.reserve() else { return false }
-        record.storeBytes(of: Notice(kind, id: id, slot: slot), as: Notice.self)
+        record.storeBytes(of: notice, as: Notice.self)
         notices.advance()
         return true
     }

@@ -3,7 +3,7 @@ import HyphaPacket
 import HyphaWire
 
 /// The answers of a node to packets that it cannot carry: routing type 5 for overlay packets, ICMPv6 for packets from
-/// the TUN or for the TUN. All go through rate limits: 100 a second in all, 10 a second for a source /64.
+/// the TUN or for the TUN, out-of-band ICMP for stock bodies. All go through rate limits: 100 a second in all, 10 a second for a source /64.
 ///
 /// Answers are made in slots and wait in `own` (frames to be routed or delivered) and `inner` (packets to be sealed end
 /// to end) for the end of the turn.
@@ -12,8 +12,8 @@ struct Rejections {
     /// Answers for `inner` at most in one turn.
     static let maxInner = 16
 
-    private let pool: PacketPool
-    private let counters: WorkerCounters
+    let pool: PacketPool
+    let counters: WorkerCounters
     private var total = TokenBucket(rate: 100, burst: 100)
     private let perSource: UnsafeMutablePointer<TokenBucket>
     /// Frames made by this worker, waiting for the end of the turn.
@@ -41,7 +41,7 @@ struct Rejections {
     /// First byte of a frame in a slot: room for the virtio header in front, and aligned.
     static let frameOffset = 64
 
-    private mutating func allows(_ source: IPv6Address, _ now: Instant) -> Bool {
+    mutating func allows(_ source: IPv6Address, _ now: Instant) -> Bool {
         let hash = (source.high &* 0x9E37_79B9_7F4A_7C15) &>> 56
         return perSource[Int(truncatingIfNeeded: hash)].take(now: now) && total.take(now: now)
     }
@@ -68,6 +68,27 @@ struct Rejections {
             Descriptor(buffer: slot, offset: UInt32(Rejections.frameOffset), length: UInt32(length), mode: .full))
         counters.add(.injected)
         counters.add(.errorsSent)
+    }
+
+    /// Tells the source of a packet that cannot go on why: in a type 5 packet, or in an out-of-band ICMP where it is a
+    /// stock body. `packet` is as it arrived; `value` is the largest body that would have passed.
+    mutating func refuse(
+        _ code: ErrorBody.Code, value: UInt16 = 0, kind: RoutingHeader.Kind, _ packet: Descriptor,
+        _ stock: inout StockEnds, _ context: borrowing StageContext, _ punts: inout PuntRings
+    ) {
+        guard kind == .stock else {
+            let header = context.pool.base(packet.buffer) + (Int(packet.offset) + LinkHeader.size)
+            overlayError(code, value: value, kind: kind, about: header, length: Int(packet.length), context)
+            return
+        }
+        switch code {
+        case .noRoute: stockError(.noRoute, about: packet, &stock, context, &punts)
+        case .hopLimit: stockError(.timeExceeded, about: packet, &stock, context, &punts)
+        case .tooBig:
+            let mtu = max(IPv6MTU.minimum, Int(value) - StockPayload.overhead)
+            stockError(.packetTooBig(mtu: UInt32(mtu)), about: packet, &stock, context, &punts)
+        case .unknownSession: break
+        }
     }
 
     /// Answers an inner packet that came from the TUN, into the TUN, in the name of `source` (this node if nil).

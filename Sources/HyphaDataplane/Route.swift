@@ -12,7 +12,7 @@ import HyphaWire
 /// asks for the full seal.
 func route(
     _ vector: PacketVector, _ scratch: RouteScratch, _ context: borrowing StageContext, _ punts: inout PuntRings,
-    _ rejections: inout Rejections, _ hints: ErrorHints
+    _ rejections: inout Rejections, _ hints: ErrorHints, _ stock: inout StockEnds
 ) {
     let count = scratch.lookUp(vector, context)
     guard count > 0 else { return }
@@ -29,7 +29,7 @@ func route(
         let frame = header + (RoutingHeader.size - StockData.headerSize)
         let hopLimit = isStock ? StockData.hopLimit(frame) : RoutingHeader.hopLimit(header)
         guard hopLimit >= 2 else {
-            rejections.overlayError(.hopLimit, kind: kind, about: header, length: Int(packet.pointee.length), context)
+            rejections.refuse(.hopLimit, kind: kind, packet.pointee, &stock, context, &punts)
             packet.pointee.drop(.hopLimit)
             continue
         }
@@ -37,16 +37,14 @@ func route(
         switch nextHop.kind {
         case .link:
             guard let link = context.links[nextHop.link], link.pointee.isUsable else {
-                rejections.overlayError(
-                    .noRoute, kind: kind, about: header, length: Int(packet.pointee.length), context)
+                rejections.refuse(.noRoute, kind: kind, packet.pointee, &stock, context, &punts)
                 packet.pointee.drop(.linkDown)
                 continue
             }
-            guard packet.pointee.length <= link.pointee.mtu else {
+            guard packet.pointee.length <= link.pointee.largestFrame(kind) else {
                 let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
-                rejections.overlayError(
-                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, about: header,
-                    length: Int(packet.pointee.length), context)
+                rejections.refuse(
+                    .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, packet.pointee, &stock, context, &punts)
                 packet.pointee.drop(.tooBig)
                 continue
             }
@@ -90,10 +88,20 @@ func route(
                     packet.pointee.drop(.puntFull)
                 }
             case .stock:
-                packet.pointee.drop(.unsupported)
+                // From here on what it would be had it come in a stock frame; `openStock` takes its hop.
+                let body = Int(packet.pointee.length) &- StockFrameSize.framing
+                let frame = bytes + Int(Descriptor.stockLead)
+                guard packet.pointee.mode == .full, NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
+                else {
+                    packet.pointee.drop(.badFrame)
+                    continue
+                }
+                packet.pointee.link = context.linkSessions.record(packet.pointee.link).pointee.owner
+                packet.pointee.mode = .stock
+                packet.pointee.disposition = .deliver
             }
         case .none, .unreachable:
-            rejections.overlayError(.noRoute, kind: kind, about: header, length: Int(packet.pointee.length), context)
+            rejections.refuse(.noRoute, kind: kind, packet.pointee, &stock, context, &punts)
             packet.pointee.drop(.noRoute)
         }
     }

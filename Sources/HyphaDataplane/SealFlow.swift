@@ -15,7 +15,8 @@ func sealFlow(
     var count = 0
     for i in 0..<vector.count {
         let packet = vector.packets + i
-        guard packet.pointee.disposition == .forward, packet.pointee.flow != .max else { continue }
+        // Stock bodies and packets without an end-to-end seal of ours have other numbers.
+        guard packet.pointee.disposition == .forward, packet.pointee.flow < Descriptor.stockFlow else { continue }
         let slot = packet.pointee.flow
         let record = sessions.record(slot)
         let bytes = context.pool.base(packet.pointee.buffer) + Int(packet.pointee.offset)

@@ -25,6 +25,8 @@ struct StageContext {
     let entryMode: SealMode
     /// The lane that this worker seals data on, when the session has it.
     let dataLane: UInt8
+    /// Whether control finds routes for packets that wait for one.
+    let asksForRoutes: Bool
     var fib: FIBView
     var now: Instant
     /// Whole seconds of `now`, for the rate of a lane.

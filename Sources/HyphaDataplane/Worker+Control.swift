@@ -88,6 +88,7 @@ extension Worker {
         case .retireLinkSession:
             let owner = context.linkSessions.record(command.slot).pointee.owner
             if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }
+            reassembly.endSession(command.slot & UInt32(context.linkSessions.capacity - 1), link: owner)
             context.linkSessions.retire(command.slot)
             punts.notice(.linkSessionRetired, id: owner, slot: command.slot)
         case .confirmLinkSession:
@@ -98,58 +99,34 @@ extension Worker {
             if let link = context.links[command.id], link.pointee.sendSlot != .max {
                 withUnsafeBytes(of: pad) { _ = sendLinkMessage(command.id, $0.baseAddress, length: 3) }
             }
-        case .setPeer:
-            guard let peer = context.peers[command.id] else { return }
-            if peer.pointee.exists == 0 { peer.initialize(to: PeerRecord()) }
-            peer.pointee.exists = 1
-            peer.pointee.address = command.endpoint.address
-            peer.pointee.key = command.key
-            peer.pointee.ownsPrefix = command.value & WorkerCommand.ownsPrefixBit != 0 ? 1 : 0
-            peerLimit = max(peerLimit, command.id + 1)
+        case .setPeer: setPeer(command)
         case .removePeer:
             guard let peer = context.peers[command.id] else { return }
             parking.dropAll(peer, .noRoute)
-            peer.initialize(to: PeerRecord())
+            peer.initialize(to: PeerRecord(stock.negotiation))
         case .installFlowSession: context.flowSessions.use(command.slot).pointee.installed = 1
-        case .sendWithFlowSession:
-            guard let peer = context.peers[command.id] else { return }
-            peer.pointee.sendSlot = command.slot
-            peer.pointee.asked = .zero
-            peer.pointee.liveness.unansweredSince = .zero
-            releaseParked(peer, &io)
-        case .retireFlowSession:
-            let owner = context.flowSessions.record(command.slot).pointee.owner
-            if let peer = context.peers[owner], peer.pointee.sendSlot == command.slot { peer.pointee.sendSlot = .max }
-            context.flowSessions.retire(command.slot)
-            punts.notice(.flowSessionRetired, id: owner, slot: command.slot)
+        case .sendWithFlowSession: sendWithFlowSession(command, &io)
+        case .retireFlowSession: retireFlowSession(command.slot)
         case .confirmFlowSession:
             if let peer = context.peers[context.flowSessions.record(command.slot).pointee.owner] {
                 sendFlowKeepalive(peer, under: command.slot)
             }
         case .rejectParked:
             guard let peer = context.peers[command.id] else { return }
-            peer.pointee.asked = .zero
-            rejectParked(peer)
+            settle(peer.pointee.decide(.handshakeFailed, now: context.now), peer, command.id, &io)
+        case .routeResolved: routeResolved(command.endpoint.address.high, &io)
+        case .routeFailed: routeFailed(command.endpoint.address.high)
+        case .setStockPrefix: stock.renewNonces(prefix: command.endpoint.address.high)
         case .openStream: openStream(to: command.endpoint, dial: command.id, &io)
         case .closeStream: closeStream(command.id, reset: command.value == 1, &io)
-        case .routeResolved, .routeFailed, .setStockPrefix: break
         case .drain:
             isDraining = true
+            reassembly.dropAll(.shutdown)
             for id in 0..<peerLimit {
                 if let peer = context.peers[id] { parking.dropAll(peer, .shutdown) }
             }
-        }
-    }
-
-    /// No session can be made: everything that waits is answered with ICMPv6 address unreachable.
-    mutating func rejectParked(_ peer: UnsafeMutablePointer<PeerRecord>) {
-        while let parked = parking.takeFirst(peer) {
-            let start = pool.base(parked.slot) + Parking.packetOffset + VirtioHeader.size
-            rejections.localError(
-                .addressUnreachable,
-                about: UnsafeRawBufferPointer(start: start, count: parked.length - VirtioHeader.size), context)
-            counters.drop(.noRoute, parked.segments)
-            pool.release(parked.slot)
+            routes.dropAll(.shutdown)
+            stock.waiting.dropAll(.shutdown)
         }
     }
 }

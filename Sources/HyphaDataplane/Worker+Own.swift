@@ -27,11 +27,10 @@ extension Worker {
     mutating func runOwnVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         let own = rejections.own
         guard own.count > 0 else { return }
-        route(own, scratch, context, &punts, &rejections, hints)
+        route(own, scratch, context, &punts, &rejections, hints, &stock)
         sealFlow(own, context, &punts, hints)
-        livenessPending = stamp(own, context, &punts) || livenessPending
-        sealLink(own, context)
-        departures.send(own, context, &streams, &io)
+        sealStock(own, &stock, context, &punts)
+        leave(own, &io)
         for i in 0..<own.count { pool.release(own.packets[i].buffer) }
         rejections.own.removeAll()
     }
@@ -91,7 +90,7 @@ extension Worker {
 // MARK: - Time
 
 extension Worker {
-    /// Keepalives that are owed, silence that control should know of, parked packets that are too old.
+    /// Keepalives that are owed, silence that control should know of, packets and pieces that have waited long enough.
     mutating func tick<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         let now = context.now
         var pending = false
@@ -121,8 +120,7 @@ extension Worker {
             let id = UInt32(truncatingIfNeeded: i)
             guard let peer = context.peers[id], peer.pointee.exists != 0 else { continue }
             if peer.pointee.parkedCount > 0 {
-                parking.expire(peer, now: now)
-                pending = true
+                endWaits(peer, id, &io)
             }
             guard peer.pointee.liveness.isPending else { continue }
             if peer.pointee.liveness.owesKeepalive(now: now),
@@ -137,12 +135,15 @@ extension Worker {
             }
             pending = pending || peer.pointee.liveness.isPending
         }
+        reassembly.expire(now: now)
+        routes.expire(now: now)
+        stock.waiting.expire(now: now)
         runOwnVector(&io)
-        livenessPending = livenessPending || pending
+        livenessPending = livenessPending || pending || reassembly.waiting > 0
     }
 
     mutating func scheduleTick() {
-        if livenessPending, nextTick == .distantFuture {
+        if livenessPending || waiting > 0, nextTick == .distantFuture {
             nextTick = context.now.advanced(byMilliseconds: Liveness.tickMilliseconds)
         }
     }

@@ -13,8 +13,8 @@ import HyphaWire
 /// | 1 | `classify` | `StreamHub.next` | `classifyTun` |
 /// | 2 | `openLink`, `admit` | | `buildFrames` |
 /// | 3 | `route` | `route` | |
-/// | 4 | `openFlow` (packets for this node) | `openFlow` | `sealFlow` |
-/// | 5 | `stamp`, `sealLink` (packets for others) | `reframeForLinks`, `stamp`, `sealLink` | `stamp`, `sealLink` |
+/// | 4 | `openStock`, `openFlow` (packets for this node) | the same | `sealFlow`, `sealStock` |
+/// | 5 | `split` (stock bodies that are too large), `stamp`, `sealLink` | `reframeForLinks`, the same | the same |
 /// | 6 | `Departures.send` | `Departures.send` | `Departures.send` |
 ///
 /// Nothing here knows the kernel or a clock: packets come and go through `PacketIO`, time comes in. A turn allocates
@@ -34,10 +34,17 @@ public struct Worker: ~Copyable {
     var departures: Departures
     var parking: Parking
     var streams: Streams
+    var reassembly: Reassembly
+    var routes: RouteParking
+    var stock: StockEnds
     var slab: FrameSlab
+    /// Where pieces become packets and packets become pieces.
+    var fragmentSlab: FrameSlab
     let scratch: RouteScratch
     let hints: ErrorHints
     var vector: PacketVector
+    /// Packets of a vector from the first one on that leaves in pieces.
+    var pieces: PacketVector
     let arrivals: UnsafeMutablePointer<Arrival>
     /// Arrivals whose buffers the vector points into.
     let held: UnsafeMutablePointer<UInt32>
@@ -76,15 +83,23 @@ public struct Worker: ~Copyable {
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
         streams = Streams(pool: pool, numbering: configuration.links, flowKey: configuration.stock.hashKey)
+        reassembly = Reassembly(pool: pool, counters: counters, links: configuration.maxLinks)
+        routes = RouteParking(
+            pool: pool, counters: counters,
+            RouteParking.Bounds(prefixes: 256, packets: configuration.parkedPackets, timeoutMilliseconds: 16_000))
+        stock = StockEnds(configuration.stock, pool: pool, counters: counters)
         slab = FrameSlab(pool: pool)
+        fragmentSlab = FrameSlab(pool: pool)
         scratch = RouteScratch()
         hints = ErrorHints()
         vector = PacketVector()
+        pieces = PacketVector()
         context = StageContext(
             pool: pool, counters: counters, linkSessions: port.linkSessions, flowSessions: port.flowSessions,
             links: LinkTable(capacity: configuration.links.count), peers: PeerTable(capacity: configuration.maxPeers),
             aead: configuration.aead, jobs: jobs, jobPackets: jobPackets, ownAddress: configuration.ownAddress,
-            entryMode: configuration.entryMode, dataLane: 1, fib: port.snapshots.take(), now: .zero, second: 0)
+            entryMode: configuration.entryMode, dataLane: 1, asksForRoutes: configuration.asksForRoutes,
+            fib: port.snapshots.take(), now: .zero, second: 0)
     }
 
     deinit {
@@ -94,10 +109,15 @@ public struct Worker: ~Copyable {
         context.jobPackets.deallocate()
         rejections.deallocate()
         departures.deallocate()
+        reassembly.deallocate()
+        routes.deallocate()
+        stock.deallocate()
         slab.deallocate()
+        fragmentSlab.deallocate()
         scratch.deallocate()
         hints.deallocate()
         vector.deallocate()
+        pieces.deallocate()
         arrivals.deallocate()
         held.deallocate()
     }
@@ -105,8 +125,14 @@ public struct Worker: ~Copyable {
     /// Bytes on the wire (UDP payload) of an inner packet of `innerLength` bytes that enters the overlay.
     public static func wireSize(innerLength: Int) -> Int { frameSize(innerLength: innerLength) }
 
-    /// Packets that wait inside the worker: parked, or in the queues of TCP links.
-    public var waiting: Int { parking.packets &+ streams.waiting }
+    /// Slots that pieces of packets may fill while they wait: the pool needs as many beyond those for other things.
+    public static var fragmentSlots: Int { Reassembly.capacity }
+
+    /// Packets that wait inside the worker: for a session, for a route, for the key of their source, for the other piece,
+    /// or in the queues of TCP links.
+    public var waiting: Int {
+        parking.packets &+ routes.packets &+ stock.waiting.packets &+ reassembly.waiting &+ streams.waiting
+    }
 
     /// When the next turn is due though nothing arrives.
     public var nextDeadline: Instant { min(nextTick, streams.nextDeadline) }
@@ -130,6 +156,7 @@ public struct Worker: ~Copyable {
         driveStreams(&io)
         departures.flush(context, &io)
         slab.releaseFull()
+        fragmentSlab.releaseFull()
         io.submit()
         scheduleTick()
         if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
@@ -218,8 +245,9 @@ extension Worker {
     mutating func runLinkVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             openLink(vector, context)
-            livenessPending = admit(vector, context, &punts) || livenessPending
+            livenessPending = admit(vector, context, &punts, &reassembly, &fragmentSlab) || livenessPending
             runRouted(&io)
+            reassembly.releaseWholes()
         }
         for i in 0..<heldCount { pool.release(held[i]) }
         heldCount = 0
@@ -227,25 +255,39 @@ extension Worker {
 
     /// Steps 3 to 6 for opened packets.
     mutating func runRouted<IO: StreamIO & ~Copyable>(_ io: inout IO) {
-        route(vector, scratch, context, &punts, &rejections, hints)
+        route(vector, scratch, context, &punts, &rejections, hints, &stock)
+        openStock(vector, &stock, context, &punts, &rejections, hints, hasTun: io.hasTun)
         livenessPending =
             openFlow(vector, context, &punts, &rejections, hasTun: io.hasTun) || livenessPending
         reframeForLinks(vector, &slab, context)
+        leave(vector, &io)
+        vector.removeAll()
+    }
+
+    /// Steps 5 and 6. From the first packet on that leaves in pieces all go through `pieces`, so that order is kept.
+    mutating func leave<IO: StreamIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
+        var next = firstTooLarge(vector, context)
+        var ready = vector
+        ready.count = next
+        depart(ready, &io)
+        while next < vector.count {
+            next = split(vector, from: next, into: &pieces, &fragmentSlab, context)
+            depart(pieces, &io)
+            pieces.removeAll()
+            fragmentSlab.releaseFull()
+        }
+    }
+
+    mutating func depart<IO: StreamIO & ~Copyable>(_ vector: PacketVector, _ io: inout IO) {
         livenessPending = stamp(vector, context, &punts) || livenessPending
         sealLink(vector, context)
         departures.send(vector, context, &streams, &io)
-        vector.removeAll()
     }
 }
 
 // MARK: - Packets that enter the overlay here
 
 extension Worker {
-    /// Where an inner packet came from, for counting.
-    enum InnerOrigin {
-        case tun, own, parked
-    }
-
     /// One read of the TUN, or something like it: decide, then build frames for all its segments.
     mutating func takeInner<IO: StreamIO & ~Copyable>(
         _ bytes: UnsafeMutableRawPointer, length: Int, origin: InnerOrigin, _ io: inout IO
@@ -258,19 +300,20 @@ extension Worker {
             return
         }
         count(origin, segments: packet.segments, length: packet.length)
-        switch classifyTun(packet, context, &punts, &rejections) {
+        switch classifyTun(packet, from: origin, &stock, context, &rejections) {
         case .drop(let reason): counters.drop(reason, packet.segments)
-        case .wait(let id):
-            if let peer = context.peers[id] {
-                parking.park(bytes, length: length, segments: packet.segments, for: peer, now: context.now)
-                livenessPending = true
-            }
+        case .negotiate(let id): negotiate(packet, bytes, length: length, peer: id, &io)
+        case .awaitRoute(let prefix):
+            awaitRoute(bytes, length: length, packets: packet.segments, for: prefix)
         case .enter(let entry):
             var next = 0
             var failures = 0
             while next < packet.segments {
                 let before = next
-                next = buildFrames(packet, from: next, entry, &vector, &slab, context)
+                next =
+                    entry.isStock
+                    ? buildStockFrames(packet, from: next, entry, &vector, &slab, stock, context)
+                    : buildFrames(packet, from: next, entry, &vector, &slab, context)
                 if next < packet.segments { runEntryVector(&io) }
                 failures = next == before ? failures + 1 : 0
                 if failures == 2 {
@@ -288,7 +331,7 @@ extension Worker {
             counters.add(.tunReceived, segments)
             counters.add(.tunReceivedBytes, length)
         case .own: counters.add(.injected, segments)
-        case .parked: break
+        case .parked, .released, .routed: break
         }
     }
 
@@ -296,28 +339,11 @@ extension Worker {
     mutating func runEntryVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         if vector.count > 0 {
             sealFlow(vector, context, &punts, hints)
-            livenessPending = stamp(vector, context, &punts) || livenessPending
-            sealLink(vector, context)
-            departures.send(vector, context, &streams, &io)
+            sealStock(vector, &stock, context, &punts)
+            leave(vector, &io)
             vector.removeAll()
         }
         // Full slabs go back only when no open train points into them without a reference: trains hold their own.
         slab.releaseFull()
-    }
-
-    /// What waits for a peer goes out.
-    mutating func releaseParked<IO: StreamIO & ~Copyable>(
-        _ peer: UnsafeMutablePointer<PeerRecord>, _ io: inout IO
-    ) {
-        // What must wait again goes behind, and is not taken twice.
-        var left = Int(peer.pointee.parkedCount)
-        while left > 0, let parked = parking.takeFirst(peer) {
-            left -= 1
-            takeInner(
-                pool.base(parked.slot) + Parking.packetOffset, length: parked.length,
-                origin: .parked, &io)
-            pool.release(parked.slot)
-        }
-        runEntryVector(&io)
     }
 }

@@ -15,8 +15,10 @@ public struct WorkerConfiguration {
     public var stock = StockConfiguration.nativeOnly
     /// End-to-end peer ids are below this.
     public var maxPeers: Int
-    /// Packets that may wait for a session in all.
+    /// Packets that may wait for a session in all, and as many for a route.
     public var parkedPackets: Int
+    /// True when control answers the notice `routeNeeded`; else packets without a route are answered at once.
+    public var asksForRoutes = false
     /// The worker's own AEAD context (`caead_context_create`), which outlives the worker.
     public var aead: OpaquePointer
 

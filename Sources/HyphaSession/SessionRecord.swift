@@ -46,7 +46,7 @@ public struct SessionRecord: BitwiseCopyable, Sendable {
     }
 }
 
-/// What a worker keeps about a session. 64 bytes at most.
+/// What a worker keeps about a session. 32 bytes at most.
 @frozen
 public struct SessionUse: BitwiseCopyable, Sendable {
     /// 1 between install and retire.

@@ -7,7 +7,8 @@ public import HyphaBase
 /// | off | size | field | written by |
 /// |---|---|---|---|
 /// | 0 | 64 | `SessionRecord`: indices, owner, suite, lanes, times | control before install |
-/// | 64 | 64 | `SessionUse`: state, failures, expanded lanes | worker |
+/// | 64 | 32 | `SessionUse`: state, failures, expanded lanes | worker |
+/// | 96 | 32 | next ids of packets sent in pieces, 16 x 2 | lane owner |
 /// | 128 | 128 | send counters, 16 x 8 | lane owner |
 /// | 256 | 512 | send lane keys, 16 x 32 | control before install |
 /// | 768 | 512 | receive lane keys, 16 x 32 | control before install |
@@ -31,6 +32,7 @@ public struct SessionTable: @unchecked Sendable {
     public static let maxLanes = 16
     /// Bytes of one block.
     public static let blockSize = 106_496
+    @usableFromInline static let fragmentIDs = 96
     @usableFromInline static let sendCounters = 128
     @usableFromInline static let sendKeys = 256
     @usableFromInline static let receiveKeys = 768
@@ -90,6 +92,12 @@ public struct SessionTable: @unchecked Sendable {
     @inlinable @inline(__always)
     public func sendCounter(_ slot: UInt32, lane: Int) -> UnsafeMutablePointer<UInt64> {
         (block(slot) + SessionTable.sendCounters + 8 &* (lane & 15)).assumingMemoryBound(to: UInt64.self)
+    }
+
+    /// Next id of a packet that goes in pieces on a send lane.
+    @inlinable @inline(__always)
+    public func fragmentID(_ slot: UInt32, lane: Int) -> UnsafeMutablePointer<UInt16> {
+        (block(slot) + SessionTable.fragmentIDs + 2 &* (lane & 15)).assumingMemoryBound(to: UInt16.self)
     }
 
     @inlinable @inline(__always)
@@ -212,6 +220,7 @@ public struct SessionTable: @unchecked Sendable {
         let bits: UInt32 = scope == .link ? 1_024 : 256
         for lane in 0..<SessionTable.maxLanes {
             sendCounter(slot, lane: lane).initialize(to: 0)
+            fragmentID(slot, lane: lane).initialize(to: 0)
             mark(slot, lane: lane).initialize(repeating: 0, count: 2)
             window(slot, lane: lane).initialize(to: ReplayWindow(bits: bits))
         }

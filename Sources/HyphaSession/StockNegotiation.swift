@@ -13,7 +13,10 @@ public import HyphaWire
 /// | pin | a confirmed native session, for 30 days | authentic and fresh |
 ///
 /// A peer with marker or pin is *able*: stock bodies to it are limited by `StockBudget`. A hint alone only costs time.
-public struct StockNegotiation: Equatable, Sendable {
+///
+/// With the policy `require` packets wait as long as their place lets them, until a session starts or the handshake fails:
+/// there is nothing else that could become of them. With `auto` they wait for 250 ms at most. 88 bytes.
+public struct StockNegotiation: Equatable, BitwiseCopyable, Sendable {
     /// Packets that may wait, and their bytes and time.
     public static let queuePackets = 16
     public static let queueBytes = 65_536
@@ -22,6 +25,10 @@ public struct StockNegotiation: Equatable, Sendable {
     public static let hintedRetryMilliseconds: UInt64 = 30_000
     /// Between tries at a peer that is able.
     public static let ableRetryMilliseconds: UInt64 = 5_000
+    /// Between two requests for a handshake while packets come that may go in no other way.
+    public static let requiredRetryMilliseconds: UInt64 = 1_000
+    /// A handshake that was heard of neither way for so long has failed.
+    public static let handshakeMilliseconds: UInt64 = 10_000
     /// Between two waits for a peer that is only hinted to be native.
     public static let hintedQueueMilliseconds: UInt64 = 60_000
     public static let pinMilliseconds: UInt64 = 30 * 24 * 3_600 * 1_000
@@ -70,9 +77,9 @@ public struct StockNegotiation: Equatable, Sendable {
     public struct Decision: Equatable, Sendable {
         /// Of the packet or body of the event; nil for other events.
         public var fate: Fate?
-        /// What becomes of all packets that wait, before the one of the event; nil leaves them.
+        /// What becomes of all packets that wait, before the one of the event; nil leaves them. `native`, `stock` or `drop`.
         public var queue: Fate?
-        /// Of those, the first so many share it; the others are dropped.
+        /// Of those, the first so many share it; the others are dropped. Not counted with the policy `require`.
         public var queueCount = 0
         /// A handshake begins now.
         public var startsHandshake = false
@@ -89,17 +96,18 @@ public struct StockNegotiation: Equatable, Sendable {
 
     public private(set) var isHinted = false
     public private(set) var isMarked = false
-    public private(set) var pinnedUntil: Instant?
     public private(set) var hasSession = false
     private var isShakingHands = false
-    private var lastHandshake: Instant?
-    private var graceUntil: Instant?
     private var hadSession = false
-    private var lastHintedWait: Instant?
-    /// Since when packets wait, and how many.
-    private var waitingSince: Instant?
-    public private(set) var waitingPackets = 0
-    public private(set) var waitingBytes = 0
+    private var waitingPacketCount: UInt32 = 0
+    private var waitingByteCount: UInt32 = 0
+    /// Moments: zero for never.
+    public private(set) var pinnedUntil = Instant.zero
+    private var lastHandshake = Instant.zero
+    private var graceUntil = Instant.zero
+    private var lastHintedWait = Instant.zero
+    /// Since when packets wait.
+    private var waitingSince = Instant.zero
     private var outgoing = StockBudget()
     private var incoming = StockBudget()
 
@@ -111,13 +119,24 @@ public struct StockNegotiation: Equatable, Sendable {
 
     /// When `timer` is due; nil for never.
     public var nextDeadline: Instant? {
-        waitingSince?.advanced(byMilliseconds: StockNegotiation.queueMilliseconds)
+        waitingPacketCount == 0 ? nil : waitingSince.advanced(byMilliseconds: StockNegotiation.queueMilliseconds)
+    }
+
+    /// Packets that wait, and their bytes; not counted with the policy `require`.
+    public var waitingPackets: Int { Int(waitingPacketCount) }
+    public var waitingBytes: Int { Int(waitingByteCount) }
+
+    /// True when packets without a session go as stock bodies one after the other and nothing that could be decided about
+    /// them changes: the peer is not known to speak native, or nobody asks.
+    public var isPlain: Bool {
+        guard session != .classic else { return true }
+        return session == .auto && !isHinted && !isMarked && pinnedUntil == .zero && waitingPacketCount == 0
     }
 
     /// Whether the peer's ability is authentic at `now`.
     public func isAble(now: Instant) -> Bool { isMarked || isPinned(now: now) }
 
-    public func isPinned(now: Instant) -> Bool { pinnedUntil.map { now < $0 } ?? false }
+    public func isPinned(now: Instant) -> Bool { now < pinnedUntil }
 
     /// Takes note of an event and decides. Deterministic: equal values and events give equal decisions.
     public mutating func handle(_ event: Event, now: Instant) -> Decision {
@@ -125,13 +144,13 @@ public struct StockNegotiation: Equatable, Sendable {
         switch event {
         case .hint(let mark): isHinted = mark != nil
         case .stockBodyOpened(let mark): stockBody(mark, &decision, now: now)
-        case .pinned(let until): pinnedUntil = max(until, pinnedUntil ?? .zero)
+        case .pinned(let until): pinnedUntil = max(until, pinnedUntil)
         case .unpinned:
-            pinnedUntil = nil
+            pinnedUntil = .zero
             isMarked = false
         case .sessionStarted: sessionStarted(&decision, now: now)
         case .sessionEnded: hasSession = false
-        case .handshakeFailed: isShakingHands = false
+        case .handshakeFailed: handshakeFailed(&decision, now: now)
         case .packet(let bytes):
             endWait(&decision, now: now)
             packet(bytes, &decision, now: now)
@@ -152,8 +171,7 @@ public struct StockNegotiation: Equatable, Sendable {
             return
         }
         if isPinned(now: now) {
-            let isGrace = graceUntil.map { now < $0 } ?? false
-            decision.fate = isGrace || incoming.take(now: now) ? .accept : .refuse
+            decision.fate = now < graceUntil || incoming.take(now: now) ? .accept : .refuse
             guard decision.fate == .accept else { return }
         } else {
             decision.fate = .accept
@@ -166,14 +184,27 @@ public struct StockNegotiation: Equatable, Sendable {
     private mutating func sessionStarted(_ decision: inout Decision, now: Instant) {
         hasSession = true
         isShakingHands = false
+        lastHandshake = .zero
         if !hadSession { graceUntil = now.advanced(byMilliseconds: StockNegotiation.graceMilliseconds) }
         hadSession = true
         let until = now.advanced(byMilliseconds: StockNegotiation.pinMilliseconds)
-        pinnedUntil = max(until, pinnedUntil ?? .zero)
-        guard waitingPackets > 0 else { return }
+        pinnedUntil = max(until, pinnedUntil)
+        guard session == .require || waitingPacketCount > 0 else { return }
         decision.queue = .native
         decision.queueCount = waitingPackets
         clearWait()
+    }
+
+    /// What waits need not wait any longer.
+    private mutating func handshakeFailed(_ decision: inout Decision, now: Instant) {
+        isShakingHands = false
+        if session == .require {
+            // The next packet asks at once.
+            lastHandshake = .zero
+            decision.queue = .drop
+        } else if waitingPacketCount > 0 {
+            releaseQueue(&decision, now: now)
+        }
     }
 
     // MARK: out
@@ -188,22 +219,25 @@ public struct StockNegotiation: Equatable, Sendable {
             return
         }
         if session == .require || isHinted || isAble(now: now) { tryHandshake(&decision, now: now) }
-        decision.fate = waits(now: now) ? enqueue(bytes, now: now) : withoutSession(&decision, now: now)
+        if session == .require {
+            decision.fate = .queue
+        } else {
+            decision.fate = waits(now: now) ? enqueue(bytes, now: now) : withoutSession(&decision, now: now)
+        }
     }
 
     /// Whether a packet waits now: for a peer that can speak native, as long as the wait that its first packet began.
     private mutating func waits(now: Instant) -> Bool {
-        if waitingSince != nil { return true }
-        if session == .require { return isShakingHands }
+        if waitingPacketCount > 0 { return true }
         guard early == .queue else { return false }
         // A wait follows a handshake that has just begun; after it the budget serves until the next one begins.
-        guard isShakingHands, let lastHandshake,
-            now < lastHandshake.advanced(byMilliseconds: StockNegotiation.queueMilliseconds)
-        else { return false }
+        guard isShakingHands, now.milliseconds(since: lastHandshake) < StockNegotiation.queueMilliseconds else {
+            return false
+        }
         if isAble(now: now) { return true }
         guard isHinted else { return false }
-        if let lastHintedWait,
-            now < lastHintedWait.advanced(byMilliseconds: StockNegotiation.hintedQueueMilliseconds)
+        if lastHintedWait != .zero,
+            now.milliseconds(since: lastHintedWait) < StockNegotiation.hintedQueueMilliseconds
         {
             return false
         }
@@ -216,9 +250,9 @@ public struct StockNegotiation: Equatable, Sendable {
         guard waitingPackets < StockNegotiation.queuePackets, waitingBytes + size <= StockNegotiation.queueBytes,
             bytes <= StockNegotiation.queueBytes
         else { return .drop }
-        if waitingSince == nil { waitingSince = now }
-        waitingPackets += 1
-        waitingBytes += size
+        if waitingPacketCount == 0 { waitingSince = now }
+        waitingPacketCount += 1
+        waitingByteCount += UInt32(size)
         return .queue
     }
 
@@ -234,6 +268,11 @@ public struct StockNegotiation: Equatable, Sendable {
     /// Ends a wait that lasted long enough.
     private mutating func endWait(_ decision: inout Decision, now: Instant) {
         guard let deadline = nextDeadline, now >= deadline else { return }
+        releaseQueue(&decision, now: now)
+    }
+
+    /// Everything that waits goes without a session, as far as it may.
+    private mutating func releaseQueue(_ decision: inout Decision, now: Instant) {
         let count = waitingPackets
         clearWait()
         decision.queue = .drop
@@ -246,17 +285,23 @@ public struct StockNegotiation: Equatable, Sendable {
     }
 
     private mutating func clearWait() {
-        waitingSince = nil
-        waitingPackets = 0
-        waitingBytes = 0
+        waitingSince = .zero
+        waitingPacketCount = 0
+        waitingByteCount = 0
     }
 
     private mutating func tryHandshake(_ decision: inout Decision, now: Instant) {
-        guard !isShakingHands else { return }
-        let pause =
-            session == .require || isAble(now: now)
-            ? StockNegotiation.ableRetryMilliseconds : StockNegotiation.hintedRetryMilliseconds
-        if let lastHandshake, now < lastHandshake.advanced(byMilliseconds: pause) { return }
+        let passed = now.milliseconds(since: lastHandshake)
+        let pause: UInt64
+        switch session {
+        case .require: pause = StockNegotiation.requiredRetryMilliseconds
+        case .auto, .classic:
+            if isShakingHands, passed < StockNegotiation.handshakeMilliseconds { return }
+            pause =
+                isAble(now: now)
+                ? StockNegotiation.ableRetryMilliseconds : StockNegotiation.hintedRetryMilliseconds
+        }
+        guard lastHandshake == .zero || passed >= pause else { return }
         lastHandshake = now
         isShakingHands = true
         decision.startsHandshake = true

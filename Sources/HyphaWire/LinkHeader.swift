@@ -36,7 +36,12 @@ public enum LinkHeader {
     public static let fullMinimum = 32
     /// Shortest type 5: header, routing header, tag, and the end-to-end tag of an empty body.
     public static let headerMinimum = 96
+    /// Shortest type 6: header, head of the piece, one byte of it, tag.
     public static let fragmentMinimum = 37
+    /// Bytes between the header of a type 6 and its piece: id 2, part 1, total 1.
+    public static let fragmentHeadSize = 4
+    /// Largest packet (routing header and body) that goes in pieces.
+    public static let fragmentedMaximum = 4_096
 
     /// What a first look at a datagram finds.
     @frozen
@@ -45,6 +50,8 @@ public enum LinkHeader {
         case full
         /// Type 5.
         case header
+        /// Type 6.
+        case fragment
         case handshake
         case unsupported
         case badLength
@@ -79,7 +86,7 @@ public enum LinkHeader {
         case .full, .header: return .badType
         case .fragment:
             guard length >= fragmentMinimum else { return .badLength }
-            return reservedIsZero ? .unsupported : .badType
+            return reservedIsZero ? .fragment : .badType
         case .initiation: exact = initiationSize
         case .response: exact = responseSize
         case .cookie: exact = cookieSize

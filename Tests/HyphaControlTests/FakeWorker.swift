@@ -116,7 +116,8 @@ final class FakeWorker {
             links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
         )
         return switch command.operation {
-        case .setLink, .setPeer, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix, .drain: true
+        case .setLink, .setPeer, .drain: true
+        case .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: true
         case .removeLink, .probeLink: linkStates[command.id] != nil
         case .removePeer, .rejectParked: peerStates[command.id] != nil
         case .installLinkSession:

@@ -121,6 +121,29 @@ struct AllocationTests {
         #expect(bench.node.drops == [:])
     }
 
+    /// Pieces that become packets, which leave in pieces again; and pieces whose other piece never comes.
+    @Test(arguments: [1, 2] as [UInt8]) func inPieces(suite: UInt8) throws {
+        let bench = try Bench(mode: .full, suite: suite)
+        var io = bench.makeIO()
+        for i in 0..<150 {
+            let train = (0..<10).flatMap { k in
+                let packet =
+                    Seal.route(
+                        kind: 4, hopLimit: 9, source: IPv6Address(high: 0x04F0 << 48, low: 1).bytes,
+                        destination: bench.peer.address.bytes) + bench.network.bytes(1_500)
+                let pieces = bench.left.pieces(packet, id: UInt16(10 * i + k))
+                return k == 9 ? pieces[0] : pieces[0] + pieces[1]
+            }
+            io.add(.udp, train, segmentSize: train.count / 19)
+        }
+        let count = bench.allocations(&io, quietTurns: 200)
+        #expect(count == 0)
+        #expect(bench.node.counters[.reassembled] == 1_350)
+        #expect(bench.node.counters[.fragmentsSent] == 2_700)
+        #expect(bench.node.counters[.sent] >= 2_700)
+        #expect(bench.node.drops == ["fragment_lost": 150])
+    }
+
     /// Packets that end, are answered, punted, parked, and the ticks in between.
     @Test func otherEnds() throws {
         let bench = try Bench(mode: .header, suite: 1)

@@ -14,20 +14,21 @@ struct ConservationTests {
     @Test func reachesEverything() throws {
         var seen: Set<DropReason> = []
         var delivered: UInt64 = 0
+        var reassembled: UInt64 = 0
         for seed in 100..<108 as Range<UInt64> {
             let run = try RandomRun(seed: seed)
             for _ in 0..<400 { try run.step() }
             for node in run.network.nodes {
                 for reason in DropReason.allCases where node.counters[reason] > 0 { seen.insert(reason) }
                 delivered += node.counters[.delivered]
+                reassembled += node.counters[.reassembled]
             }
         }
-        #expect(delivered > 500)
+        #expect(delivered > 500 && reassembled > 20)
         let missing = Set(DropReason.allCases).subtracting(seen)
             .subtracting([
                 .sendFailed, .tunFailed, .rateLimited, .shutdown, .puntFull, .flowReplay, .noBuffer, .badLane,
-                // Of TCP links, stock bodies and fragments: not in this run.
-                .displaced, .unsafe, .unknownSource, .downgrade, .badFragment, .fragmentLost,
+                .badFragment, .unknownSource, .downgrade, .displaced, .unsafe,
             ])
         #expect(missing == [])
     }

@@ -61,11 +61,12 @@ struct DropTests {
         case .hopLimit, .noRoute, .linkDown, .tooBig, .noListener: return try reachInRouting(reason)
         case .unknownSession, .badFlowAuth, .flowReplay, .flowExpired, .badSource, .badPacket, .notOverlay:
             return try reachEndToEnd(reason)
+        case .badFragment, .fragmentLost: return try reachInPieces(reason)
         case .puntFull, .noBuffer, .queueFull, .parkFull, .parkTimeout, .shutdown: return try reachALimit(reason)
         // The kernel's to say.
         case .sendFailed, .tunFailed: return nil
         // Of TCP links and stock bodies: their own tests reach them.
-        case .displaced, .unsafe, .unknownSource, .downgrade, .rateLimited, .badFragment, .fragmentLost: return nil
+        case .displaced, .unsafe, .unknownSource, .downgrade, .rateLimited: return nil
         }
     }
 
@@ -76,7 +77,7 @@ struct DropTests {
         switch reason {
         case .badLength: link.send(Array(good[..<31]))
         case .badType: link.send([12] + good[1...])
-        case .unsupported: link.send([6] + good[1...])
+        case .unsupported: link.send([7, 1, 0, 0] + bench.network.bytes(28))
         case .unknownIndex: bench.damaged(good, 5)
         case .badLane: link.send(link.full(bench.transit(), lane: 8))
         case .keyExpired: link.send(link.full(bench.transit(), counter: 1 << 50))
@@ -99,10 +100,23 @@ struct DropTests {
         case .linkDown:
             bench.node.route(bench.peer.address, NextHop(kind: .link, link: 9))
             bench.link.send(bench.link.full(bench.transit()))
-        case .tooBig: bench.link.send(bench.link.full(bench.transit(kind: 4, body: 1_221)))
+        case .tooBig: bench.link.send(bench.link.full(bench.transit(kind: 4, body: 2_481)))
         default:
             bench.link.send(
                 bench.link.full(bench.transit(kind: 1, to: IPv6Address(high: bench.node.address.high, low: 3))))
+        }
+        return bench
+    }
+
+    private static func reachInPieces(_ reason: DropReason) throws -> Bench {
+        let bench = try Bench()
+        let pieces = bench.link.pieces(bench.transit(kind: 4, body: 600), id: 1)
+        if reason == .badFragment {
+            bench.link.send(bench.link.fragment(id: 1, part: 2, Array(repeating: 0, count: 9)))
+        } else {
+            bench.link.send(pieces[1])
+            bench.node.turn(bench.network.now)
+            bench.network.sleep(bench.node, milliseconds: 150)
         }
         return bench
     }
@@ -181,7 +195,7 @@ struct DropTests {
         switch bytes[0] {
         case 4: return bytes.count < 32 ? .badLength : isZero ? nil : .badType
         case 5: return bytes.count < 96 ? .badLength : isZero ? nil : .badType
-        case 6: return bytes.count < 37 ? .badLength : isZero ? .unsupported : .badType
+        case 6: return bytes.count < 37 ? .badLength : isZero ? nil : .badType
         case 1, 2, 3, 7, 8, 9:
             let sizes: [UInt8: Int] = [1: 168, 2: 148, 3: 64, 7: 32, 8: 168, 9: 88]
             guard bytes.count == sizes[bytes[0]] else { return .badLength }

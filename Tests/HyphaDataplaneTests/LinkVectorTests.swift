@@ -191,17 +191,104 @@ struct LinkVectorTests {
         }
     }
 
-    /// This version puts no fragments together: it drops them by name before any key is used.
+    /// Pieces come in both orders; the whole goes on in one datagram.
     @Test func type6() throws {
         for entry in try Vectors.hl1("type6") {
             let name = Comment(rawValue: try entry["name"].string())
             let bench = try Bench(entry["inputs"])
-            for part in try entry["output"].array() {
-                let datagram = try part.bytes()
-                #expect(bench.arrive(datagram) == (datagram.count < 37 ? .badLength : .unsupported), name)
+            let pieces = try entry["output"].array().map { try $0.bytes() }
+            guard try entry["verdict"].string() == "accept" else {
+                try LinkVectorTests.checkRefusedPieces(entry, pieces, bench, name)
+                continue
             }
-            #expect(bench.isQuiet, name)
-            #expect(bench.node.port.linkSessions.use(bench.from.slot).pointee.received == 0, name)
+            let inner = try entry["inputs"]["inner"].bytes()
+            let ours = try LinkVectorTests.splitAgain(entry, bench)
+            #expect(ours == pieces || ours == pieces.reversed(), name)
+            #expect(ours.map { $0[8] & 1 } == [0, 1], name)
+            #expect(bench.arrive(pieces[0]) == nil && bench.isQuiet, name)
+            #expect(bench.node.worker.waiting == 1, name)
+            #expect(bench.arrive(pieces[1]) == nil, name)
+            #expect(bench.to.received.map(\.inner) == [[inner[0], inner[1] - 1] + inner[2...]], name)
+            #expect(bench.to.received.map { $0.datagram[0] } == [4], name)
+            #expect(bench.node.port.linkSessions.use(bench.from.slot).pointee.received == 2, name)
+            #expect(bench.node.notices.map(\.kind) == [.linkSessionConfirmed], name)
+            #expect(bench.node.worker.waiting == 0, name)
+            bench.node.forget()
+            for piece in pieces { #expect(bench.arrive(piece) == .replay && bench.isQuiet, name) }
+        }
+    }
+
+    static func checkRefusedPieces(_ entry: JSON, _ pieces: [[UInt8]], _ bench: Bench, _ name: Comment) throws {
+        for piece in pieces { _ = bench.arrive(piece) }
+        #expect(bench.isQuiet, name)
+        let opened = bench.node.port.linkSessions.use(bench.from.slot).pointee.received
+        switch try entry["why"].string() {
+        case "no piece":
+            #expect(bench.node.drops == ["bad_length": 1] && opened == 0, name)
+        case "total 3", "part 2":
+            #expect(bench.node.drops == ["bad_fragment": 1] && opened == 1, name)
+        case "second copy of part 0":
+            // The first copy stays.
+            #expect(bench.node.drops == ["bad_fragment": 1] && bench.node.worker.waiting == 1, name)
+        case "control inside", "whole of 47":
+            #expect(bench.node.drops == ["bad_fragment": 2] && bench.node.worker.waiting == 0, name)
+        case "whole of 4 097":
+            // The first piece alone is larger than half a packet can be.
+            #expect(bench.node.drops == ["bad_fragment": 1] && bench.node.worker.waiting == 1, name)
+        case let why: Issue.record("\(name): no rule for \(why)")
+        }
+        let waiting = UInt64(bench.node.worker.waiting)
+        bench.network.sleep(bench.node, milliseconds: 150)
+        #expect(bench.node.worker.waiting == 0 && bench.node.counters[.fragmentLost] == waiting, name)
+    }
+
+    /// The pieces that a node makes of the same packet under the same counter and id.
+    static func splitAgain(_ entry: JSON, _ bench: Bench) throws -> [[UInt8]] {
+        let inputs = entry["inputs"]
+        let node = bench.node
+        let (sessions, slot) = (node.port.linkSessions, bench.from.slot)
+        let lane: Int = try inputs["lane"].number()
+        #expect(try inputs["lane_key"].bytes() == bench.from.towards[lane])
+        let remote = sessions.record(slot).pointee.remoteIndex
+        sessions.record(slot).pointee.remoteIndex = try inputs["receiver_index"].number()
+        sessions.sendCounter(slot, lane: lane).pointee = try inputs["counter"].number()
+        sessions.fragmentID(slot, lane: lane).pointee = try inputs["id"].number()
+        defer {
+            sessions.record(slot).pointee.remoteIndex = remote
+            sessions.sendCounter(slot, lane: lane).pointee = 0
+        }
+        let frame =
+            try [UInt8](repeating: 0, count: 16) + inputs["inner"].bytes() + [UInt8](repeating: 0, count: 16)
+        let slab = try #require(node.pool.takeSlab())
+        defer { node.pool.release(slab) }
+        frame.withUnsafeBytes {
+            if let base = $0.baseAddress { (node.pool.base(slab) + 128).copyMemory(from: base, byteCount: frame.count) }
+        }
+        var packet = Descriptor(buffer: slab, offset: 128, length: UInt32(frame.count), mode: .full)
+        packet.disposition = .forward
+        packet.link = bench.from.link
+        packet.lane = UInt8(lane)
+        var (vector, pieces) = (PacketVector(), PacketVector())
+        defer {
+            vector.deallocate()
+            pieces.deallocate()
+        }
+        vector.append(packet)
+        let context = node.worker.context
+        #expect(firstTooLarge(vector, context) == 0)
+        let counted = (node.counters[.punted], node.counters[.injected])
+        #expect(split(vector, from: 0, into: &pieces, &node.worker.fragmentSlab, context) == 1)
+        #expect(node.counters[.punted] == counted.0 + 1 && node.counters[.injected] == counted.1 + 2)
+        _ = stamp(pieces, context, &node.worker.punts)
+        sealLink(pieces, context)
+        // What was made here is not sent: its counts go, for the law.
+        node.counters.add(.punted, pieces.count - 1)
+        context.links[bench.from.link]?.pointee.liveness = Liveness()
+        return (0..<pieces.count).map { i in
+            let piece = pieces.packets[i]
+            return Array(
+                UnsafeRawBufferPointer(
+                    start: node.pool.base(piece.buffer) + Int(piece.offset), count: Int(piece.length)))
         }
     }
 

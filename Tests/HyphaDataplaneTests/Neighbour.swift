@@ -86,6 +86,24 @@ final class Neighbour {
             route: Array(packet[..<48]), body: Array(packet[48...]))
     }
 
+    /// A piece of a packet.
+    func fragment(
+        id: UInt16, part: UInt8, total: UInt8 = 2, _ piece: [UInt8], lane: UInt8 = 1, counter: UInt64? = nil
+    ) -> [UInt8] {
+        Seal.full(
+            type: 6, suite: suite, key: towards[Int(lane)], index: index, lane: lane, counter: counter ?? next(lane),
+            Seal.little(UInt64(id), 2) + [part, total] + piece)
+    }
+
+    /// Both pieces of a packet, the first of half its size rounded up.
+    func pieces(_ packet: [UInt8], id: UInt16, lane: UInt8 = 1) -> [[UInt8]] {
+        let half = (packet.count + 1) / 2
+        return [
+            fragment(id: id, part: 0, Array(packet[..<half]), lane: lane),
+            fragment(id: id, part: 1, Array(packet[half...]), lane: lane),
+        ]
+    }
+
     /// The datagram arrives at the node.
     func send(_ datagram: [UInt8]) { node.io.arrive(datagram, from: endpoint) }
 

@@ -32,11 +32,11 @@ enum Seal {
         [type, lane, 0, 0] + little(UInt64(index), 4) + little(counter, 8)
     }
 
-    /// Type 4.
+    /// Type 4, or 6.
     static func full(
-        suite: UInt8, key: [UInt8], index: UInt32, lane: UInt8, counter: UInt64, _ inner: [UInt8]
+        type: UInt8 = 4, suite: UInt8, key: [UInt8], index: UInt32, lane: UInt8, counter: UInt64, _ inner: [UInt8]
     ) -> [UInt8] {
-        let header = linkHeader(type: 4, lane: lane, index: index, counter: counter)
+        let header = linkHeader(type: type, lane: lane, index: index, counter: counter)
         return header + seal(suite: suite, key: key, counter: counter, ad: header, inner)
     }
 
@@ -49,13 +49,13 @@ enum Seal {
         return header + seal(suite: suite, key: key, counter: counter, ad: ad, route) + body
     }
 
-    /// Routing header, body and whatever else a type 4 or 5 datagram carries; nil when its seal is not good.
+    /// Routing header, body and whatever else a type 4, 5 or 6 datagram carries; nil when its seal is not good.
     static func openLink(suite: UInt8, keys: [[UInt8]], _ datagram: [UInt8]) -> [UInt8]? {
         guard datagram.count >= 32, datagram[1] < 16 else { return nil }
         let header = Array(datagram[..<16])
         let counter = datagram[8..<16].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         let key = keys[Int(datagram[1])]
-        if datagram[0] == 4 {
+        if datagram[0] == 4 || datagram[0] == 6 {
             return open(suite: suite, key: key, counter: counter, ad: header, Array(datagram[16...]))
         }
         guard datagram[0] == 5, datagram.count >= 96 else { return nil }

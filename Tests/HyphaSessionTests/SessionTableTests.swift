@@ -50,7 +50,7 @@ final class SessionTableTests {
 
     @Test func recordsFitTheirPlaces() {
         #expect(MemoryLayout<SessionRecord>.size <= 64)
-        #expect(MemoryLayout<SessionUse>.size <= 64)
+        #expect(MemoryLayout<SessionUse>.size <= 32)
         #expect(MemoryLayout<ReplayWindow>.stride == 32)
     }
 

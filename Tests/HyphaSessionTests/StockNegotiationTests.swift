@@ -87,17 +87,66 @@ private func decision(
     }
 }
 
+/// What waits has nowhere else to go: it waits until there is a session, or until none can be made.
 @Test func requireNeverSendsNorTakesAStockBody() {
     var peer = StockNegotiation(session: .require, early: .legacy)
     #expect(peer.handle(.packet(bytes: 9), now: ms(0)) == decision(.queue, starts: true))
     #expect(peer.handle(.stockBodyOpened(mark: mark), now: ms(1)) == decision(.refuse))
     #expect(!peer.isMarked)
-    #expect(peer.handle(.timer, now: ms(249)) == decision(nil))
-    #expect(peer.handle(.timer, now: ms(250)) == decision(nil, queue: .drop))
-    #expect(peer.handle(.handshakeFailed, now: ms(900)) == decision(nil))
-    #expect(peer.handle(.packet(bytes: 9), now: ms(901)) == decision(.drop))
-    #expect(peer.handle(.packet(bytes: 9), now: ms(5_000)) == decision(.queue, starts: true))
-    #expect(peer.handle(.sessionStarted, now: ms(5_100)) == decision(nil, queue: .native, count: 1))
+    for i in 2..<100 as Range<UInt64> {
+        #expect(peer.handle(.packet(bytes: 9_000), now: ms(i)) == decision(.queue))
+    }
+    #expect(peer.nextDeadline == nil)
+    #expect(peer.handle(.timer, now: ms(900)) == decision(nil))
+    // Asked again once a second: the first request may have been lost.
+    #expect(peer.handle(.packet(bytes: 9), now: ms(999)) == decision(.queue))
+    #expect(peer.handle(.packet(bytes: 9), now: ms(1_000)) == decision(.queue, starts: true))
+    #expect(peer.handle(.handshakeFailed, now: ms(1_100)) == decision(nil, queue: .drop))
+    #expect(peer.handle(.packet(bytes: 9), now: ms(1_101)) == decision(.queue, starts: true))
+    #expect(peer.handle(.sessionStarted, now: ms(1_200)) == decision(nil, queue: .native))
+    #expect(peer.handle(.packet(bytes: 9), now: ms(1_201)) == decision(.native))
+    #expect(!peer.isPlain)
+}
+
+/// Which peers need no decision for each packet.
+@Test func plainPeers() {
+    var peer = StockNegotiation(session: .auto, early: .queue)
+    #expect(peer.isPlain)
+    _ = peer.handle(.packet(bytes: 9), now: ms(0))
+    _ = peer.handle(.stockBodyOpened(mark: nil), now: ms(0))
+    #expect(peer.isPlain)
+    _ = peer.handle(.hint(mark), now: ms(1))
+    #expect(!peer.isPlain)
+    _ = peer.handle(.packet(bytes: 9), now: ms(2))
+    _ = peer.handle(.hint(nil), now: ms(3))
+    // A packet waits still.
+    #expect(!peer.isPlain)
+    #expect(peer.handle(.timer, now: ms(252)) == decision(nil, queue: .stock(mark), count: 1))
+    #expect(peer.isPlain)
+    _ = peer.handle(.stockBodyOpened(mark: mark), now: ms(300))
+    #expect(!peer.isPlain)
+    _ = peer.handle(.unpinned, now: ms(301))
+    #expect(peer.isPlain)
+    _ = peer.handle(.pinned(until: ms(1_000)), now: ms(302))
+    #expect(!peer.isPlain)
+    #expect(StockNegotiation(session: .classic, early: .queue).isPlain)
+    #expect(MemoryLayout<StockNegotiation>.size <= 88)
+}
+
+/// No session will come: what waits goes at once.
+@Test func aFailedHandshakeEndsTheWait() {
+    var peer = StockNegotiation(session: .auto, early: .queue)
+    _ = peer.handle(.hint(mark), now: ms(0))
+    for i in 0..<3 as Range<UInt64> {
+        #expect(peer.handle(.packet(bytes: 9), now: ms(i)) == decision(.queue, starts: i == 0))
+    }
+    #expect(peer.handle(.handshakeFailed, now: ms(20)) == decision(nil, queue: .stock(mark), count: 3))
+    #expect(peer.nextDeadline == nil)
+    #expect(peer.handle(.packet(bytes: 9), now: ms(21)) == decision(.stock(mark)))
+    // One of which nothing is ever heard does not keep the next from beginning.
+    _ = peer.handle(.stockBodyOpened(mark: mark), now: ms(40_000))
+    #expect(peer.handle(.packet(bytes: 9), now: ms(49_999)).startsHandshake == false)
+    #expect(peer.handle(.packet(bytes: 9), now: ms(50_000)).startsHandshake)
 }
 
 @Test func classicNeverStarts() {
@@ -185,14 +234,16 @@ private func decision(
             default: .packet(bytes: Int.random(in: 0...9_000, using: &seed))
             }
         let wasAble = peer.isAble(now: ms(now))
+        let wasPlain = peer.isPlain
         let hadSession = peer.hasSession
         let made = peer.handle(event, now: ms(now))
         #expect(made == twin.handle(event, now: ms(now)) && peer == twin)
+        if wasPlain, case .packet = event { #expect(made == decision(.stock(session == .classic ? nil : mark))) }
         if made.queue != nil {
             #expect(made.queueCount <= waiting)
             waiting = 0
         }
-        if made.fate == .queue { waiting += 1 }
+        if made.fate == .queue, session != .require { waiting += 1 }
         #expect(waiting == peer.waitingPackets)
         #expect(waiting <= 16 && peer.waitingBytes <= 65_536 && (waiting > 0) == (peer.nextDeadline != nil))
         var stock = 0
@@ -200,7 +251,7 @@ private func decision(
         if case .stock = made.queue { stock += made.queueCount }
         if hadSession, case .packet = event { #expect(made.fate == (session == .classic ? .stock(nil) : .native)) }
         switch session {
-        case .require: #expect(stock == 0 && made.fate != .accept)
+        case .require: #expect(stock == 0 && made.fate != .accept && made.fate != .drop)
         case .classic: #expect(!made.startsHandshake && made.fate != .queue)
         case .auto:
             if wasAble { ableStock += [UInt64](repeating: now, count: stock) }

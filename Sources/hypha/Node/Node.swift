@@ -66,7 +66,7 @@ struct Node: ~Copyable {
             snapshot: ForwardingSnapshot(fib: FIBBuilder().build()), linkSessions: linkSessions,
             flowSessions: flowSessions)
 
-        let pool = PacketPool(slabs: limits.slabs, slots: limits.parkedPackets + 1_024)
+        let pool = PacketPool(slabs: limits.slabs, slots: limits.parkedPackets + 1_024 + Worker.fragmentSlots)
         Memory.adviseHugePages(pool.region)
         let counters = WorkerCounters()
         let workerWake = try Wake()
