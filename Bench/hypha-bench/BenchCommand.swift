@@ -10,6 +10,7 @@ enum BenchCommand {
         case "stream-sender": return StreamSender.main()
         case "stream-sink": return StreamSink.main()
         case "hello-probe": return HelloProbe.main()
+        case "bare-relay": return BareRelay.main()
         default: break
         }
         let options: BenchOptions

@@ -15,16 +15,16 @@ struct HelloBench {
         let testbed = try Testbed()
         defer { testbed.close() }
         let rig = try StreamRig(
-            testbed, binary: binary, payload: StockData.commonPayload, workers: options.workers)
+            testbed, binary: binary, payload: StockData.commonPayload, workers: options.workers, withBare: false)
         do throws(BenchError) {
             let c = try Namespaces.third(testbed, of: rig.relay)
             let secret = NodeProcess.makeSecret()
             guard let identity = NodeIdentity(secret: secret) else { throw .failed("no key pair") }
             let setup = StreamSetup(
-                relay: try StreamRig.place(Namespaces.Relay.relayTowardsThird), secret: secret,
-                source: identity.address, destination: identity.address, payload: rig.traffic.payload, seed: 0,
-                cpus: rig.cores.first)
-            let probe = try StreamRig.start("hello-probe", setup, testbed, in: c)
+                relay: try StreamPair.place(Namespaces.Relay.relayTowardsThird, UInt16(NodeProcess.port)),
+                secret: secret, source: identity.address, destination: identity.address,
+                payload: StockData.commonPayload, seed: 0, steps: 1, cpus: rig.cores.first)
+            let probe = try StreamPair.start("hello-probe", setup, testbed, in: c)
             // What a node says on a new link is over by then.
             try testbed.sleep(0.5)
             return [try idle(rig, probe), try loaded(rig, probe)]
@@ -48,19 +48,15 @@ struct HelloBench {
     }
 
     private func loaded(_ rig: StreamRig, _ probe: ChildProcess) throws(BenchError) -> BenchRow {
-        try rig.sink.send("arm")
-        _ = try rig.sink.answer("armed", within: 5)
-        try rig.sender.send("send ns=\(UInt64((options.seconds(5) + 1) * 1e9))")
+        let seconds = options.seconds(5) + 1
+        try rig.pair.begin(seconds: seconds)
         try rig.testbed.sleep(0.3)
         let usage = rig.node.usage
         let start = cbench_now()
         let probed = try ask(probe)
         let share = Double((rig.node.usage - usage).ran) / Double(cbench_now() &- start)
-        _ = try rig.sender.answer("sent", within: 60)
-        try rig.sink.send("report")
-        let received = try rig.sink.answer("received", within: 30)
-        let (first, last) = (try received.number("first"), try received.number("last"))
-        let gbps = last > first ? Double(try received.number("bytes")) * 8 / Double(last &- first) : 0
+        let burst = try rig.pair.end(seconds: seconds)
+        let gbps = burst.rate * Double(rig.pair.size) * 8e-9
         return try row("while data flows", probed, share: share, gbps: gbps)
     }
 

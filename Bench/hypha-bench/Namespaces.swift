@@ -93,6 +93,12 @@ enum Namespaces {
         }
     }
 
+    /// Lets the TCP of a namespace send as fast as it may: algorithms that pace leave a path through memory idle.
+    static func unpace(_ testbed: Testbed, _ namespace: Namespace) throws(BenchError) {
+        try testbed.run(
+            ["sh", "-c", "echo reno > /proc/sys/net/ipv4/tcp_congestion_control"], in: namespace)
+    }
+
     private static func address(
         _ testbed: Testbed, _ namespace: Namespace, _ device: String, _ address: String
     ) throws(BenchError) {

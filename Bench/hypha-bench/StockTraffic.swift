@@ -19,7 +19,7 @@ final class StockTraffic {
     private static let batchBytes = 128 << 10
     private static let ringBytes = 1 << 20
     private static let numberOffset = StockData.headerSize
-    /// What a stock node makes of an inner 64 before the first link, and what the relay leaves of that.
+    /// What a stock node makes of an inner 64 before the first link.
     private static let hopLimit: UInt8 = 63
 
     let payload: Int
@@ -28,11 +28,14 @@ final class StockTraffic {
     /// Frames of one batch, and of the ring.
     let batch: Int
     let places: Int
+    /// What the relay takes off the hop limit.
+    private let steps: UInt8
     private let frames: UnsafeMutableRawPointer
 
     /// `source`, `destination`: the /64s of sender and sink. `seed`: the same at both ends.
-    init(payload: Int, source: Prefix, destination: Prefix, seed: UInt64) {
+    init(payload: Int, source: Prefix, destination: Prefix, steps: UInt8, seed: UInt64) {
         self.payload = payload
+        self.steps = steps
         let size = StockData.headerSize + payload
         self.size = size
         batch = max(1, StockTraffic.batchBytes / size)
@@ -80,7 +83,7 @@ final class StockTraffic {
         guard StockData.source(bytes) == StockData.source(sent),
             StockData.destination(bytes) == StockData.destination(sent)
         else { return .failure(.addresses) }
-        guard StockData.hopLimit(bytes) == StockTraffic.hopLimit - 1 else { return .failure(.hopLimit) }
+        guard StockData.hopLimit(bytes) == StockTraffic.hopLimit - steps else { return .failure(.hopLimit) }
         let body = StockTraffic.numberOffset + 8
         guard
             UnsafeRawBufferPointer(rebasing: frame[body...])
@@ -93,7 +96,7 @@ final class StockTraffic {
     enum Mismatch: String, Error {
         case size = "another size"
         case addresses = "another source or destination"
-        case hopLimit = "a hop limit that did not fall by one"
+        case hopLimit = "another hop limit"
         case payload = "another payload"
         case order = "a frame again or out of order"
     }

@@ -28,7 +28,7 @@ final class StreamSender {
         let destination = Prefix(setup.destination, length: 64)
         traffic = StockTraffic(
             payload: setup.payload, source: Prefix(setup.source, length: 64), destination: destination,
-            seed: setup.seed)
+            steps: setup.steps, seed: setup.seed)
         neighbour = try StockNeighbour(secret: setup.secret, node: setup.relay)
         try neighbour.waitForRoute(to: destination, within: 10)
     }

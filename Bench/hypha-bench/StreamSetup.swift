@@ -14,6 +14,8 @@ struct StreamSetup {
     var payload: Int
     /// Makes the same frames at both ends.
     var seed: UInt64
+    /// What the relay takes off the hop limit.
+    var steps: UInt8
     /// Bit set of cores to run on.
     var cpus: UInt64
 
@@ -23,7 +25,7 @@ struct StreamSetup {
             [
                 ("relay", relay.description), ("secret", Hex.encode(secret)), ("source", source.description),
                 ("destination", destination.description), ("payload", "\(payload)"), ("seed", "\(seed)"),
-                ("cpus", "\(cpus)"),
+                ("steps", "\(steps)"), ("cpus", "\(cpus)"),
             ])
     }
 }
@@ -38,6 +40,6 @@ extension StreamSetup {
         self.init(
             relay: relay, secret: secret, source: source, destination: destination,
             payload: Int(clamping: try message.number("payload")), seed: try message.number("seed"),
-            cpus: try message.number("cpus"))
+            steps: UInt8(clamping: try message.number("steps")), cpus: try message.number("cpus"))
     }
 }

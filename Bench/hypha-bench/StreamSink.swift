@@ -44,7 +44,7 @@ final class StreamSink {
     private init(_ setup: StreamSetup) throws(BenchError) {
         traffic = StockTraffic(
             payload: setup.payload, source: Prefix(setup.source, length: 64),
-            destination: Prefix(setup.destination, length: 64), seed: setup.seed)
+            destination: Prefix(setup.destination, length: 64), steps: setup.steps, seed: setup.seed)
         neighbour = try StockNeighbour(secret: setup.secret, node: setup.relay)
     }
 

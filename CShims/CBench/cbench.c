@@ -244,6 +244,18 @@ int cbench_stream(const void *address, uint16_t port, int milliseconds) {
     return s;
 }
 
+int cbench_listen(uint16_t port) {
+    struct sockaddr_in6 here = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    int s = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s >= 0 && (bind(s, (struct sockaddr *)&here, sizeof here) != 0 || listen(s, 16) != 0)) {
+        int error = errno;
+        close(s);
+        errno = error;
+        return -1;
+    }
+    return s;
+}
+
 int cbench_stamp(int socket) {
     int on = 1;
     return setsockopt(socket, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);

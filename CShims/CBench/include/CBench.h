@@ -69,6 +69,8 @@ int cbench_receive(int socket, cbench_message *messages, int count);
 // A TCP connection to an IPv6 address that sends at once (TCP_NODELAY). `address`: 16 bytes; the port in host order.
 // It is made within `milliseconds`, and a call that sends or receives waits no longer. -1 on error.
 int cbench_stream(const void *address, uint16_t port, int milliseconds);
+// A socket that listens on a TCP port at every address; -1 on error.
+int cbench_listen(uint16_t port);
 // Makes the kernel stamp what the connection receives; 0, or -1.
 int cbench_stamp(int socket);
 // Receives what is there, waiting as the socket does; `flags` as for recv(2). `when`: when the kernel got the last of it
