@@ -140,24 +140,34 @@ let package = Package(
             name: "HyphaControlTests",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaControl", "HyphaRouting",
+                "HyphaIdentity", "HyphaControl", "HyphaRouting", "HyphaStreams",
             ],
             swiftSettings: common),
         .testTarget(
             name: "HyphaRimTests",
             dependencies: ["HyphaRim", "HyphaPacket", "HyphaWire", "HyphaBase", "CKernel", "CAllocHook"],
             swiftSettings: common),
-        // A stock node at the other end of a byte stream, for the tests.
-        .target(name: "StockModel", path: "Tests/StockModel", swiftSettings: common),
+        // A stock node for the tests: as a value, and as a program with sockets and a TUN.
+        .target(
+            name: "StockModel", dependencies: ["HyphaBase", "HyphaIdentity", "CAEAD", "CSodium"],
+            path: "Tests/StockModel", swiftSettings: common),
+        .executableTarget(
+            name: "stock-node", dependencies: ["StockModel", "HyphaBase", "CKernel"], path: "Tests/StockNode",
+            swiftSettings: common),
+        .testTarget(name: "StockModelTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaStreamsTests",
             dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
             swiftSettings: common),
         .testTarget(
-            name: "HyphaTests", dependencies: ["hypha", "HyphaRouting", "HyphaIdentity", "HyphaBase"],
+            name: "HyphaTests",
+            dependencies: [
+                "hypha", "HyphaControl", "HyphaDataplane", "HyphaInterchange", "HyphaRim", "HyphaRouting",
+                "HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CKernel",
+            ],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
-        .testTarget(name: "SystemTests", swiftSettings: common),
+        .testTarget(name: "SystemTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -21,7 +21,7 @@ command -v dpkg-query >/dev/null ||
 
 # Intel's packet crypto library exists for this architecture only; elsewhere OpenSSL and libsodium do its work.
 [ "$(dpkg --print-architecture)" = amd64 ] && packages+=(libipsec-mb-dev)
-[ "${1:-}" = --with-test-tools ] && packages+=(iproute2 iperf3 iputils-ping tcpdump nftables ethtool)
+[ "${1:-}" = --with-test-tools ] && packages+=(iproute2 iperf3 iputils-ping tcpdump nftables ethtool traceroute)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -46,15 +46,19 @@ int chy_signals_take(int fd) {
     return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
 
-int chy_wait(int event_fd, int signal_fd, int64_t nanoseconds) {
-    struct pollfd fds[2] = { { .fd = event_fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
+int chy_wait(int event_fd, int signal_fd, const int *others, int count, int64_t nanoseconds) {
+    struct pollfd fds[2 + CHY_OTHERS] = { { .fd = event_fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
     struct timespec limit = { .tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000 };
-    if (ppoll(fds, 2, nanoseconds < 0 ? NULL : &limit, NULL) <= 0) return 0;
+    if (count > CHY_OTHERS) count = CHY_OTHERS;
+    for (int i = 0; i < count; i++) fds[2 + i] = (struct pollfd){ .fd = others[i], .events = POLLIN };
+    if (ppoll(fds, (nfds_t)(2 + count), nanoseconds < 0 ? NULL : &limit, NULL) <= 0) return 0;
     int result = 0;
     if (fds[0].revents & POLLIN) {
         chy_event_drain(event_fd);
         result |= CHY_WOKEN;
     }
     if (fds[1].revents & POLLIN) result |= CHY_SIGNAL;
+    for (int i = 0; i < count; i++)
+        if (fds[2 + i].revents) result |= CHY_READABLE;
     return result;
 }

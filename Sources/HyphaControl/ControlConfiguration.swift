@@ -1,9 +1,18 @@
+public import HyphaInterchange
+public import HyphaSession
+
 /// What the control plane needs to know before it starts.
 public struct ControlConfiguration: Sendable {
     /// Peers to dial. Entries with one key are one peer with several hosts. Their links have the ids 0, 1, … in the
     /// order of the first entries.
     public var peers: [ConfiguredPeer]
     public var routes: [ConfiguredRoute]
+    /// Peers to dial over TCP.
+    public var streamPeers: [ConfiguredStreamPeer]
+    /// How links are numbered; the same as the workers'.
+    public var links: LinkNumbering
+    /// Which end-to-end protocol to speak.
+    public var session: SessionPolicy
     /// Links at most; above it the INIT of a stranger is refused. Configured peers always have a place.
     public var maxPeers: Int
     /// End-to-end peers at most; above it the idlest goes.
@@ -28,7 +37,8 @@ public struct ControlConfiguration: Sendable {
         peers: [ConfiguredPeer] = [], routes: [ConfiguredRoute] = [], maxPeers: Int = 4_096,
         maxSessions: Int = 16_384, suites: UInt8 = 1, seal: SealPolicy = .adaptive, largestDatagram: UInt16 = 1_472,
         largestBody: UInt16 = 1_432, defaultDatagram: UInt16 = 1_232, ipv4Socket: UInt8 = 0, ipv6Socket: UInt8 = 0,
-        routing: RoutingSettings? = nil
+        routing: RoutingSettings? = nil, streamPeers: [ConfiguredStreamPeer] = [],
+        links: LinkNumbering = LinkNumbering(datagramLinks: 65_535, streams: 0), session: SessionPolicy = .auto
     ) {
         self.peers = peers
         self.routes = routes
@@ -42,5 +52,13 @@ public struct ControlConfiguration: Sendable {
         self.ipv4Socket = ipv4Socket
         self.ipv6Socket = ipv6Socket
         self.routing = routing
+        self.streamPeers = streamPeers
+        self.links = links
+        self.session = session
     }
+}
+
+extension ControlConfiguration {
+    /// TCP connections at most.
+    public var maxStreams: Int { Int(links.streams) }
 }

@@ -20,6 +20,7 @@ struct ControlContext: Sendable {
     /// The next hops may have changed.
     var isForwardingChanged = true
     var actions = ActionQueue()
+    var count = ControlCounters()
 
     init(
         configuration: ControlConfiguration, identity: NodeIdentity, network: NetworkKeys, random: any RandomSource,

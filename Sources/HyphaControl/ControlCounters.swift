@@ -28,6 +28,32 @@ public struct ControlCounters: Sendable, Equatable {
     public var parkedRejected: UInt64 = 0
     /// End-to-end peers that had to go for others.
     public var peersEvicted: UInt64 = 0
+    /// TCP links that this node dialled, and that came in.
+    public var streamsOpened: UInt64 = 0
+    public var streamsAccepted: UInt64 = 0
+    /// TCP connections that were refused: no place; too many from one address.
+    public var streamsRefusedCap: UInt64 = 0
+    public var streamsRefusedAddress: UInt64 = 0
+    /// TCP links that had said nothing yet and had to go for younger ones.
+    public var streamsGaveWay: UInt64 = 0
+    /// TCP links whose neighbour answered no Hello.
+    public var streamsDead: UInt64 = 0
+    public var streamsClosed: UInt64 = 0
+    public var dialsFailed: UInt64 = 0
+    /// Places found on the local network to dial, and those of them for which there was no room.
+    public var discovered: UInt64 = 0
+    public var discoveredRefused: UInt64 = 0
+    /// Control bodies that came over TCP links; those of unknown connections and those that could not be read wholly.
+    public var streamControlReceived: UInt64 = 0
+    public var streamControlRefused: UInt64 = 0
+    /// /64s that packets of this node needed a route to, and those for which there was none.
+    public var queries: UInt64 = 0
+    public var queriesFailed: UInt64 = 0
+    /// Nonce prefixes drawn for stock bodies.
+    public var stockPrefixes: UInt64 = 0
+    /// Peers that marked their stock bodies as native nodes do, and times that native peers got stock bodies.
+    public var peersMarked: UInt64 = 0
+    public var fellBack: UInt64 = 0
 
     public init() {}
 
@@ -43,6 +69,13 @@ public struct ControlCounters: Sendable, Equatable {
             ("flow_control_refused", flowControlRefused), ("published", published),
             ("publications_refused", publicationsRefused),
             ("parked_rejected", parkedRejected), ("peers_evicted", peersEvicted),
+            ("streams_opened", streamsOpened), ("streams_accepted", streamsAccepted),
+            ("streams_refused_cap", streamsRefusedCap), ("streams_refused_address", streamsRefusedAddress),
+            ("streams_gave_way", streamsGaveWay), ("streams_dead", streamsDead), ("streams_closed", streamsClosed),
+            ("dials_failed", dialsFailed), ("discovered", discovered), ("discovered_refused", discoveredRefused),
+            ("stream_control_received", streamControlReceived), ("stream_control_refused", streamControlRefused),
+            ("queries", queries), ("queries_failed", queriesFailed), ("stock_prefixes", stockPrefixes),
+            ("peers_marked", peersMarked), ("fell_back", fellBack),
         ]
     }
 }

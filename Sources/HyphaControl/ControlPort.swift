@@ -11,7 +11,7 @@ public struct ControlPort: ~Copyable {
     private var commands: RingProducer
     private var injected: RingProducer
     private var publisher: SnapshotPublisher
-    /// A command that found its ring full.
+    /// A command, or words on a TCP link, that found the ring full.
     private var kept: ControlAction?
 
     /// Records taken out of each ring in one turn at most.
@@ -29,7 +29,8 @@ public struct ControlPort: ~Copyable {
     }
 
     /// One pass: takes in what the worker handed over, does what is due, hands out what comes of it. What only the
-    /// program can do, `resolve` and `log`, goes to `rim`. While the command ring is full nothing is taken in.
+    /// program can do, `resolve` and `log`, goes to `rim`. While a ring towards the worker is full nothing is taken in,
+    /// but for packets that may be lost.
     ///
     /// True when anything was done: call again before sleeping, and wake the worker if it sleeps. Otherwise sleep until
     /// `nextDeadline` or until the worker or the program has something.
@@ -121,7 +122,12 @@ public struct ControlPort: ~Copyable {
                 record.storeBytes(of: command, as: WorkerCommand.self)
                 commands.advance()
             case .inject(let head, let bytes):
-                inject(head, bytes)
+                // On a TCP link nothing is said twice.
+                if !inject(head, bytes), head.kind == .streamControl, bytes.count <= InjectedPacket.maxPacket {
+                    kept = action
+                    injected.publish()
+                    return any
+                }
             case .publish(let snapshot):
                 // What the commands before it make must be there when the worker reads it.
                 commands.publish()
@@ -134,14 +140,15 @@ public struct ControlPort: ~Copyable {
         return any
     }
 
-    /// Into the ring, or nowhere when it is full: handshakes are repeated by their timers.
-    private mutating func inject(_ head: InjectedPacket, _ bytes: [UInt8]) {
-        guard bytes.count <= InjectedPacket.maxPacket, let record = injected.reserve() else { return }
+    /// Into the ring; false when it is full: handshakes are repeated by their timers.
+    private mutating func inject(_ head: InjectedPacket, _ bytes: [UInt8]) -> Bool {
+        guard bytes.count <= InjectedPacket.maxPacket, let record = injected.reserve() else { return false }
         record.storeBytes(of: head, as: InjectedPacket.self)
         bytes.withUnsafeBytes { source in
             guard let base = source.baseAddress else { return }
             (record + InjectedPacket.headSize).copyMemory(from: base, byteCount: source.count)
         }
         injected.advance()
+        return true
     }
 }

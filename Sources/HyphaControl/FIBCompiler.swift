@@ -14,11 +14,16 @@ import HyphaWire
 /// | address and /64 of a connected neighbour's key | its link |
 /// | address and /64 of a route's key | the link of the neighbour that it goes by, while that is connected |
 ///
+/// A next hop of the router has the router's others as alternates, and so has a neighbour's own link: it leads to the
+/// destination itself, so no loop can close over it. A configured route has none.
+///
 /// Of several keys in one /64 the first known has the /64; the addresses stand for themselves.
 struct FIBCompiler: Sendable {
     struct Entry: Equatable, Sendable {
         let prefix: Prefix
         let nextHop: NextHop
+        /// What to use while `nextHop` cannot be, best first.
+        var alternates: [NextHop] = []
     }
 
     private var published: [Entry]?
@@ -45,14 +50,36 @@ struct FIBCompiler: Sendable {
     ) -> ForwardingSnapshot? {
         guard isDue, now >= notBefore else { return nil }
         isDue = false
-        let (silent, answering) = FIBCompiler.entries(links: links, flows: flows, context: context)
-        let entries = silent + routes.entries(flows: flows) + answering
+        var (silent, answering) = FIBCompiler.entries(links: links, flows: flows, context: context)
+        let routed = routes.entries(flows: flows)
+        FIBCompiler.addAlternates(to: &answering, from: routed, links: links)
+        let entries = silent + routed + answering
         guard entries != published else { return nil }
         published = entries
         notBefore = now.advanced(byMilliseconds: FIBCompiler.pauseMilliseconds)
         var builder = FIBBuilder()
-        for entry in entries { builder.insert(entry.prefix, entry.nextHop) }
+        for entry in entries { builder.insert(entry.prefix, entry.nextHop, alternates: entry.alternates) }
         return ForwardingSnapshot(fib: builder.build())
+    }
+
+    /// Gives the links of neighbours the router's other ways to the same key. `routed`: in the order of the prefixes.
+    static func addAlternates(to entries: inout [Entry], from routed: [Entry], links: PeerBook) {
+        for i in entries.indices {
+            let (prefix, hop) = (entries[i].prefix, entries[i].nextHop)
+            guard hop.kind == .link, hop.peer != .max, let neighbour = links[hop.link]?.machine.address,
+                prefix == Prefix(neighbour, length: prefix.length)
+            else { continue }
+            var low = 0
+            var high = routed.count
+            while low < high {
+                let middle = (low + high) / 2
+                if routed[middle].prefix < prefix { low = middle + 1 } else { high = middle }
+            }
+            guard low < routed.count, routed[low].prefix == prefix, routed[low].nextHop.peer == hop.peer else {
+                continue
+            }
+            entries[i].alternates = ([routed[low].nextHop] + routed[low].alternates).filter { $0.link != hop.link }
+        }
     }
 
     /// What goes through neighbours that do not answer, and all else, in an order that depends on what is there alone; of

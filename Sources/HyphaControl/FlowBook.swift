@@ -39,18 +39,19 @@ struct FlowBook: Sendable {
         return change(&peer)
     }
 
-    /// Adds a peer; nil when the book is full or another key has the same address.
-    mutating func add(key: PublicKey, own: PublicKey, now: Instant) -> UInt32? {
+    /// Adds the peer that `make` makes for the id it is given; nil when the book is full or another key has the same
+    /// address.
+    mutating func add(key: PublicKey, _ make: (UInt32) -> FlowPeer) -> UInt32? {
         let address = key.address
         guard count < capacity, idsByAddress[address] == nil else { return nil }
         let id: UInt32
         if count == peers.count {
             id = UInt32(peers.count)
-            peers.append(FlowPeer(id: id, key: key, own: own, now: now))
+            peers.append(make(id))
         } else {
             guard let free = peers.firstIndex(where: { $0 == nil }) else { return nil }
             id = UInt32(free)
-            peers[free] = FlowPeer(id: id, key: key, own: own, now: now)
+            peers[free] = make(id)
         }
         count += 1
         idsByAddress[address] = id

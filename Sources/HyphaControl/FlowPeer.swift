@@ -1,5 +1,6 @@
 import HyphaBase
 import HyphaIdentity
+import HyphaInterchange
 
 /// A node that this one may have end-to-end sessions with.
 struct FlowPeer: Sendable {
@@ -11,8 +12,16 @@ struct FlowPeer: Sendable {
     var references = 0
     /// A session proved that the key is there: it counts as known.
     var isKnown = false
-    /// What the worker was told of the /64, nil before it was told anything.
-    var announcedWhole: Bool?
+    /// A route says that it speaks native sessions.
+    var isHinted = false
+    /// It is in the configuration, so it speaks them.
+    let isConfigured: Bool
+    /// It did so here, on a link or end to end.
+    var isProven: Bool
+    /// The value of the last `setPeer`, nil before the worker was told anything.
+    var announced: UInt32?
+    /// When a fall back to stock bodies was logged last.
+    var fellBack: Instant?
     /// INITs go on until then unless something asks again.
     var wantedUntil = Instant.zero
     /// When the packets that wait were or will be given up; nil when none are known to wait.
@@ -41,14 +50,26 @@ struct FlowPeer: Sendable {
     /// A peer that nothing refers to is forgotten after so long without a session.
     static let forgetMilliseconds: UInt64 = 180_000
 
-    init(id: UInt32, key: PublicKey, own: PublicKey, now: Instant) {
+    /// Between two lines about falling back.
+    static let fellBackMilliseconds: UInt64 = 600_000
+
+    init(id: UInt32, key: PublicKey, own: PublicKey, isConfigured: Bool = false, isProven: Bool = false, now: Instant) {
         self.id = id
         self.key = key
+        self.isConfigured = isConfigured
+        self.isProven = isProven
         machine = HandshakeMachine(id: id, peer: key, own: own, isEager: false)
         address = machine.address
         hintLimit = TokenBucket(rate: 1, burst: 1, now: now)
         lastUse = now
         emptySince = now
+    }
+
+    /// The bits of `setPeer`; `whole`: its whole /64 is its own.
+    func bits(whole: Bool) -> UInt32 {
+        (whole ? WorkerCommand.ownsPrefixBit : 0)
+            | (isHinted || isConfigured || isProven ? WorkerCommand.nativeHintBit : 0)
+            | (isProven ? WorkerCommand.nativeProofBit : 0)
     }
 
     var forgetAt: Instant? {

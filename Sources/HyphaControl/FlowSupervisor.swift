@@ -11,10 +11,17 @@ struct FlowSupervisor: Sendable {
     private var deadlines = DeadlineHeap()
     private(set) var rejected: UInt64 = 0
     private(set) var evicted: UInt64 = 0
+    /// Keys of the configuration.
+    private let configured: Set<PublicKey>
+    private var proven = ProvenKeys()
+    /// False: no end-to-end session is made, all peers get stock bodies.
+    private let isNative: Bool
 
-    init(table: SessionTable, capacity: Int) {
-        book = FlowBook(capacity: capacity)
+    init(table: SessionTable, _ configuration: ControlConfiguration) {
+        book = FlowBook(capacity: configuration.maxSessions)
         environment = HandshakeEnvironment(kind: .flow, table: table)
+        configured = Set(configuration.peers.map(\.key) + configuration.routes.flatMap { [$0.key, $0.via] })
+        isNative = configuration.session != .classic
     }
 
     var counters: HandshakeCounters { environment.counters }
@@ -65,8 +72,23 @@ struct FlowSupervisor: Sendable {
     /// Tells the worker again whose the whole /64s are in which the number of known nodes changed.
     mutating func subnetsChanged(_ subnets: [UInt64], _ context: inout ControlContext) {
         for subnet in subnets {
-            for id in book.ids(in: subnet) where book[id]?.announcedWhole != nil { announce(id, &context) }
+            for id in book.ids(in: subnet) where book[id]?.announced != nil { announce(id, &context) }
         }
+    }
+
+    /// A link with the node with `key` has a session: it is native.
+    mutating func prove(_ key: PublicKey, _ context: inout ControlContext) {
+        proven.insert(key)
+        guard let id = book.id(of: key) else { return }
+        _ = book.update(id) { $0.isProven = true }
+        announce(id, &context)
+    }
+
+    /// Whether a route says that the node with `key` is native.
+    mutating func hint(_ key: PublicKey, _ isHinted: Bool, _ context: inout ControlContext) {
+        guard let id = book.id(of: key) else { return }
+        _ = book.update(id) { $0.isHinted = isHinted }
+        announce(id, &context)
     }
 
     /// The id for forwarding, if the peer has a place.
@@ -76,6 +98,10 @@ struct FlowSupervisor: Sendable {
 
     /// A packet waits for a session with a peer.
     mutating func needed(peer id: UInt32, now: Instant, _ context: inout ControlContext) {
+        guard isNative else {
+            if book[id] != nil { reject(id, now: now, &context) }
+            return
+        }
         perform(id, now: now, &context) { peer, environment, context in
             peer.lastUse = now
             guard !peer.machine.isConnected else { return [] }
@@ -124,6 +150,26 @@ struct FlowSupervisor: Sendable {
 
     mutating func sessionRetired(slot: UInt32) { environment.slots.retired(slot) }
 
+    /// A stock body of the peer carried the mark of a native node. The worker asks for a session when it has data.
+    func marked(peer id: UInt32, _ context: inout ControlContext) {
+        guard let peer = book[id] else { return }
+        context.count.peersMarked += 1
+        context.log(
+            .debug, key: "marked", "peer \(peer.key.hex.prefix(16)) marks its stock bodies as those of a native node")
+    }
+
+    /// A peer that is known to be native gets stock bodies: no session with it comes about.
+    mutating func fellBack(peer id: UInt32, now: Instant, _ context: inout ControlContext) {
+        guard let peer = book[id] else { return }
+        context.count.fellBack += 1
+        if let last = peer.fellBack, now.milliseconds(since: last) < FlowPeer.fellBackMilliseconds { return }
+        _ = book.update(id) { $0.fellBack = now }
+        context.log(
+            .warning, key: "fell-back",
+            "peer \(peer.key.hex.prefix(16)) at \(peer.address) is known to speak native sessions and answers none: its "
+                + "packets go in stock bodies for now, which anybody who has its key or ours could open")
+    }
+
     /// Somebody says that the node at `address` does not know the session with receiver index `index`. A hint: it
     /// counts if that is the session in use, and starts one INIT a second at most. False when it is not ours.
     mutating func unknownSession(
@@ -171,6 +217,10 @@ struct FlowSupervisor: Sendable {
         initiation message: [UInt8], _ path: HandshakePath, _ source: IPv6Address, now: Instant,
         _ context: inout ControlContext
     ) {
+        guard isNative else {
+            environment.counters.refusedPolicy += 1
+            return
+        }
         let own = context.identity.address
         let scope = HandshakeScope.endToEnd(initiator: source, responder: own)
         guard source != own,
@@ -223,6 +273,7 @@ struct FlowSupervisor: Sendable {
         }
         _ = book.update(id) { $0 = peer }
         deadlines.set(id, peer.nextDeadline)
+        if peer.announced != nil { announce(id, &context) }
     }
 
     private mutating func apply(
@@ -240,6 +291,8 @@ struct FlowSupervisor: Sendable {
             peer.lastUse = now
             peer.rejectAt = nil
             peer.restUntil = .zero
+            proven.insert(peer.key)
+            peer.isProven = true
             if !peer.isKnown {
                 peer.isKnown = true
                 context.owners.learn(peer.address)
@@ -270,7 +323,12 @@ struct FlowSupervisor: Sendable {
             evicted += 1
             forget(peer, &context)
         }
-        return book.add(key: key, own: context.identity.publicKey, now: now)
+        let own = context.identity.publicKey
+        return book.add(key: key) { id in
+            FlowPeer(
+                id: id, key: key, own: own, isConfigured: configured.contains(key), isProven: proven.contains(key),
+                now: now)
+        }
     }
 
     private mutating func forget(_ peer: FlowPeer, _ context: inout ControlContext) {
@@ -280,21 +338,22 @@ struct FlowSupervisor: Sendable {
                 context.command(WorkerCommand(.retireFlowSession, id: peer.id, slot: slot))
             }
         }
-        if peer.announcedWhole != nil { context.command(WorkerCommand(.removePeer, id: peer.id)) }
+        if peer.announced != nil { context.command(WorkerCommand(.removePeer, id: peer.id)) }
         if peer.isKnown { context.owners.forget(peer.address) }
         deadlines.set(peer.id, nil)
         book.remove(peer.id)
     }
 
-    /// Tells the worker about a peer and whether the whole /64 is its own, if that is news.
+    /// Tells the worker about a peer: its key, whether the whole /64 is its own, what it can do; if that is news.
     private mutating func announce(_ id: UInt32, _ context: inout ControlContext) {
         guard let peer = book[id] else { return }
-        let whole = context.owners.isAlone(peer.address)
-        guard peer.announcedWhole != whole else { return }
-        _ = book.update(id) { $0.announcedWhole = whole }
-        context.command(
-            WorkerCommand(
-                .setPeer, id: id, value: whole ? 1 : 0, endpoint: SocketAddress(address: peer.address, port: 0)))
+        let bits = peer.bits(whole: context.owners.isAlone(peer.address))
+        guard peer.announced != bits else { return }
+        _ = book.update(id) { $0.announced = bits }
+        var command = WorkerCommand(
+            .setPeer, id: id, value: bits, endpoint: SocketAddress(address: peer.address, port: 0))
+        command.key = WorkerCommand.KeyBytes(peer.key.bytes)
+        context.command(command)
     }
 
     private func send(_ message: [UInt8], to destination: IPv6Address, _ context: inout ControlContext) {

@@ -37,6 +37,8 @@ public struct HandshakeCounters: Sendable, Equatable {
     public var refusedPeerCap: UInt64 = 0
     /// Handshakes for which no session slot was free.
     public var refusedSlots: UInt64 = 0
+    /// INITs to a node that keeps to stock bodies.
+    public var refusedPolicy: UInt64 = 0
 
     public init() {}
 
@@ -50,6 +52,7 @@ public struct HandshakeCounters: Sendable, Equatable {
             ("refused_malformed", refusedMalformed), ("refused_mac1", refusedMAC1), ("refused_init", refusedInit),
             ("refused_stale", refusedStale), ("refused_resp", refusedResp), ("refused_cookie", refusedCookie),
             ("refused_peer_cap", refusedPeerCap), ("refused_slots", refusedSlots),
+            ("refused_policy", refusedPolicy),
         ]
     }
 }

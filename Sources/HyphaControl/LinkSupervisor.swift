@@ -13,7 +13,9 @@ struct LinkSupervisor: Sendable {
 
     init(table: SessionTable, context: inout ControlContext, now: Instant) {
         let configuration = context.configuration
-        book = PeerBook(capacity: max(configuration.maxPeers, configuration.peers.count))
+        let capacity = max(configuration.maxPeers, configuration.peers.count)
+        // Ids from there on are those of TCP links.
+        book = PeerBook(capacity: min(capacity, Int(configuration.links.firstStream)))
         environment = HandshakeEnvironment(kind: .link, table: table)
         for (i, peer) in configuration.peers.enumerated() where book.links(with: peer.key).isEmpty {
             // Entries with one key are one peer with several hosts.

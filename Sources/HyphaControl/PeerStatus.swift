@@ -1,5 +1,6 @@
 public import HyphaBase
 public import HyphaIdentity
+import HyphaInterchange
 
 /// An end-to-end peer as people see it.
 public struct PeerStatus: Sendable {
@@ -13,6 +14,8 @@ public struct PeerStatus: Sendable {
     public let state: State
     /// True if it counts as the owner of its whole /64.
     public let ownsSubnet: Bool
+    /// True once it spoke a native session with this node, on a link or end to end, in this run.
+    public let isNative: Bool
     /// Smoothed time from INIT to RESP, nanoseconds; nil before the first.
     public let roundTripNanoseconds: UInt64?
     /// Age of the session in use, milliseconds; nil without one.
@@ -27,7 +30,8 @@ public struct PeerStatus: Sendable {
         key = peer.key
         address = peer.address
         state = peer.machine.isConnected ? .up : peer.machine.open == nil ? .idle : .connecting
-        ownsSubnet = peer.announcedWhole ?? false
+        ownsSubnet = (peer.announced ?? 0) & WorkerCommand.ownsPrefixBit != 0
+        isNative = peer.isProven
         roundTripNanoseconds = peer.machine.roundTrip.smoothed
         let session = peer.machine.slots.current
         sessionAgeMilliseconds = session.map { now.milliseconds(since: $0.created) }

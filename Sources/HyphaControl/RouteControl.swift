@@ -3,29 +3,41 @@ import HyphaFIB
 import HyphaIdentity
 import HyphaInterchange
 import HyphaRouting
+import HyphaSession
 import HyphaWire
 
 /// The router among the other parts of the control plane: links become its neighbours, control messages carry what it
 /// says, and what it chooses goes into the forwarding table.
 ///
-/// The number of a neighbour is the id of its link. A TLV of the route control travels as control entry 0x80 + its type
-/// (docs/protocol.md, "Link control").
+/// The number of a neighbour is the id of its link. How its TLVs travel: `RouteMessages`.
 struct RouteControl: Sendable {
     static let firstType: UInt8 = 0x84
     static let lastType: UInt8 = 0x8A
-    private static let typeOffset: UInt8 = 0x80
-    /// Bytes of entries in one message: fits every path.
-    private static let messageSize = 1_100
     /// Constant part of a link's cost by the family of its underlay.
     private static let ipv4Cost: UInt16 = 6
     private static let ipv6Cost: UInt16 = 4
 
-    /// Which keys the routes lead to, and which links are to be made afresh.
+    /// Which keys the routes lead to, and what others have to do.
     enum Change {
         case known(PublicKey)
         case forgotten(PublicKey)
-        /// The neighbour on this link spoke of routing and does no more.
+        /// A route says that the node with this key speaks native sessions, or none says so any more.
+        case hint(PublicKey, Bool)
+        /// The neighbour on this HL1 link spoke of routing and does no more.
         case unheard(UInt32)
+        /// The neighbour on this TCP link does not answer.
+        case dead(UInt32)
+        /// A query of this node for the /64 with this upper half found a route, or none.
+        case found(UInt64)
+        case notFound(UInt64)
+    }
+
+    /// What an update says about the neighbour that sent it.
+    enum Sender: Equatable {
+        case unknown
+        /// This node.
+        case own
+        case key(PublicKey)
     }
 
     private struct Entry: Sendable {
@@ -33,29 +45,44 @@ struct RouteControl: Sendable {
         /// Links of the next hops, best first: along all of them no loop can close. Empty: unreachable.
         let links: [UInt32]
         let key: PublicKey?
+        /// The router id carries the mark of a native node.
+        let isNative: Bool
+    }
+
+    /// Routes to a key, and those of them that say that it is native.
+    private struct Use: Sendable {
+        var routes = 0
+        var native = 0
     }
 
     private var router: Router?
+    private var messages: RouteMessages
     /// What the router chose, in the order of the prefixes.
     private var entries: [Entry] = []
-    /// Routes to each key.
-    private var keys: [PublicKey: Int] = [:]
-    /// Links whose neighbours said nothing of routing for long: the router has forgotten them.
+    private var keys: [PublicKey: Use] = [:]
+    /// HL1 links whose neighbours said nothing of routing for long: the router has forgotten them.
     private var dead: Set<UInt32> = []
-    /// Links whose neighbours spoke of routing since they are up.
+    /// HL1 links whose neighbours spoke of routing since they are up.
     private var heard: Set<UInt32> = []
     private let own: PublicKey
 
-    init(_ settings: RoutingSettings?, identity: NodeIdentity, seed: UInt64, now: Instant) {
+    init(_ control: ControlConfiguration, identity: NodeIdentity, seed: UInt64, now: Instant) {
         own = identity.publicKey
-        guard let settings else { return }
+        messages = RouteMessages(links: control.links)
+        guard let settings = control.routing else { return }
         var configuration = RouterConfiguration(
             key: identity.publicKey.bytes, addressOfKey: { OverlayAddress.address(of: $0.key) })
         configuration.isTransit = settings.isTransit
+        if control.session != .classic { configuration.zone = UInt16(NativeMark.first) << 8 }
+        configuration.limits.neighbours = max(
+            configuration.limits.neighbours, control.maxPeers + control.maxStreams)
         router = Router(configuration: configuration, state: settings.state, seed: seed, now: now)
     }
 
     var nextDeadline: Instant? { router?.nextDeadline }
+
+    /// Under which this node announces its prefixes; nil without route control.
+    var routerID: RouterID? { router?.routerID }
 
     mutating func advance(to now: Instant) {
         if let deadline = router?.nextDeadline, deadline <= now { router?.advance(to: now) }
@@ -94,6 +121,73 @@ struct RouteControl: Sendable {
         if renewal != .own { router?.neighbourRenewed(id, hasForgotten: renewal == .early, now: now) }
     }
 
+    // MARK: - TCP links
+
+    /// A TCP link carries packets.
+    mutating func streamUp(_ link: UInt32, connection: UInt32, _ neighbour: NeighbourLink, now: Instant) {
+        messages.set(connection, of: link)
+        router?.neighbourUp(NeighbourID(UInt16(truncatingIfNeeded: link)), neighbour, now: now)
+    }
+
+    /// It does no more: what was known through it is forgotten.
+    mutating func streamDown(_ link: UInt32, now: Instant) {
+        messages.set(nil, of: link)
+        router?.neighbourDown(NeighbourID(UInt16(truncatingIfNeeded: link)), now: now)
+    }
+
+    /// The body of a control frame that came over a TCP link. `isWhole`: all of it could be read.
+    mutating func receive(
+        stream body: UnsafeRawBufferPointer, from link: UInt32, now: Instant
+    ) -> (sender: Sender, isWhole: Bool) {
+        var sender = Sender.unknown
+        var isWhole = true
+        for reading in BabelTLVPacket.read(body: body) {
+            switch reading {
+            case .refused: isWhole = false
+            case .tlv(.update(let update), _) where update.metric == 0:
+                let said = self.sender(of: update)
+                if said == .own { return (.own, isWhole) }
+                if sender == .unknown { sender = said }
+            case .tlv: break
+            }
+            router?.handle(reading, from: NeighbourID(UInt16(truncatingIfNeeded: link)), now: now)
+        }
+        return (sender, isWhole)
+    }
+
+    /// Only an origin announces a metric of 0.
+    private func sender(of update: BabelTLV.Update) -> Sender {
+        if update.routerID == router?.routerID { return .own }
+        guard let key = PublicKey(bytes: update.routerID.key), update.prefix.contains(key.address) else {
+            return .unknown
+        }
+        return .key(key)
+    }
+
+    // MARK: - Queries
+
+    /// Packets wait for a route to the /64 with this upper half.
+    mutating func query(_ prefix: UInt64, now: Instant) -> QueryAnswer {
+        router?.query(IPv6Address(high: prefix, low: 0), now: now) ?? .refused
+    }
+
+    /// Packets use a route in the /64 with this upper half.
+    mutating func used(_ prefix: UInt64, now: Instant) {
+        var place = place(of: Prefix(IPv6Address(high: prefix, low: 0), length: 64))
+        while place < entries.count, entries[place].prefix.address.high == prefix {
+            router?.routeUsed(entries[place].prefix.address, now: now)
+            place += 1
+        }
+    }
+
+    /// The router's counters and the sizes of its tables by their stable names; empty without routing.
+    var figures: [(name: String, value: UInt64)] {
+        guard let router else { return [] }
+        return router.counters.all + router.sizes.all.map { ($0.name, UInt64(clamping: $0.value)) }
+    }
+
+    // MARK: - HL1 links
+
     /// Milliseconds, rounded.
     private static func roundTrip(_ link: Link) -> UInt16? {
         link.machine.roundTrip.smoothed.map { UInt16(clamping: ($0 + 500_000) / 1_000_000) }
@@ -106,7 +200,7 @@ struct RouteControl: Sendable {
         heard.insert(link)
         for entry in entries {
             router?.handle(
-                type: entry.type &- RouteControl.typeOffset, body: entry.value,
+                type: entry.type &- RouteMessages.typeOffset, body: entry.value,
                 from: NeighbourID(UInt16(truncatingIfNeeded: link)), now: now)
         }
         return true
@@ -116,44 +210,30 @@ struct RouteControl: Sendable {
     mutating func perform(_ context: inout ControlContext) -> [Change] {
         guard router != nil else { return [] }
         var changes: [Change] = []
-        // One message under way; another neighbour or a full one sends it.
-        var message: [UInt8] = []
-        var target: UInt32 = 0
         while let action = router?.poll() {
             switch action {
-            case .send(let tlv, let neighbour):
-                var bytes: [UInt8] = []
-                ControlTLV(type: RouteControl.typeOffset | tlv.type, value: tlv.body).append(to: &bytes)
-                if !message.isEmpty,
-                    UInt32(neighbour.value) != target || message.count + bytes.count > RouteControl.messageSize
-                {
-                    RouteControl.send(&message, to: target, &context)
-                }
-                target = UInt32(neighbour.value)
-                message += bytes
+            case .send(let tlv, let neighbour): messages.append(tlv, to: UInt32(neighbour.value), &context)
             case .persist(let state):
-                RouteControl.send(&message, to: target, &context)
+                messages.send(&context)
                 context.actions.append(.persist(state))
             case .routeChanged(let change):
                 changes += apply(change)
                 context.isForwardingChanged = true
-            // The link's own liveness decides when it is closed.
             case .neighbourDead(let neighbour):
                 let link = UInt32(neighbour.value)
+                if context.configuration.links.isStream(link) {
+                    changes.append(.dead(link))
+                    continue
+                }
+                // The link's own liveness decides when it is closed.
                 dead.insert(link)
                 if heard.remove(link) != nil { changes.append(.unheard(link)) }
-            case .queryResolved, .queryFailed: break
+            case .queryResolved(let prefix): changes.append(.found(prefix.address.high))
+            case .queryFailed(let prefix): changes.append(.notFound(prefix.address.high))
             }
         }
-        RouteControl.send(&message, to: target, &context)
+        messages.send(&context)
         return changes
-    }
-
-    private static func send(_ message: inout [UInt8], to link: UInt32, _ context: inout ControlContext) {
-        guard !message.isEmpty else { return }
-        context.actions.append(
-            .inject(InjectedPacket(kind: .linkControl, length: message.count, link: link), message))
-        message = []
     }
 
     /// Replaces what is known of one prefix.
@@ -167,14 +247,17 @@ struct RouteControl: Sendable {
         case .reachable(let id, let nextHops):
             let key = PublicKey(bytes: id.key)
             guard key != own else { break }
-            new = Entry(prefix: change.prefix, links: nextHops.map { UInt32($0.neighbour.value) }, key: key)
-        case .unreachable: new = Entry(prefix: change.prefix, links: [], key: nil)
+            let mark = NativeMark(UInt8(truncatingIfNeeded: id.zone >> 8), UInt8(truncatingIfNeeded: id.zone))
+            new = Entry(
+                prefix: change.prefix, links: nextHops.map { UInt32($0.neighbour.value) }, key: key,
+                isNative: mark != nil)
+        case .unreachable: new = Entry(prefix: change.prefix, links: [], key: nil, isNative: false)
         case .removed: break
         }
         if let new { entries.insert(new, at: place) }
         // The new key first: a route that only changed its way keeps its peer.
-        if let key = new?.key { changes += count(key, by: 1) }
-        if let key = old?.key { changes += count(key, by: -1) }
+        if let new, let key = new.key { changes += count(key, by: 1, isNative: new.isNative) }
+        if let old, let key = old.key { changes += count(key, by: -1, isNative: old.isNative) }
         return changes
     }
 
@@ -189,12 +272,18 @@ struct RouteControl: Sendable {
         return low
     }
 
-    private mutating func count(_ key: PublicKey, by step: Int) -> [Change] {
-        let before = keys[key] ?? 0
-        let after = before + step
-        keys[key] = after > 0 ? after : nil
-        if before == 0, after > 0 { return [.known(key)] }
-        return before > 0 && after == 0 ? [.forgotten(key)] : []
+    private mutating func count(_ key: PublicKey, by step: Int, isNative: Bool) -> [Change] {
+        let before = keys[key] ?? Use()
+        var after = before
+        after.routes += step
+        if isNative { after.native += step }
+        keys[key] = after.routes > 0 ? after : nil
+        var changes: [Change] = []
+        if before.routes == 0, after.routes > 0 { changes.append(.known(key)) }
+        if before.native == 0, after.native > 0 { changes.append(.hint(key, true)) }
+        if before.native > 0, after.native == 0 { changes.append(.hint(key, false)) }
+        if before.routes > 0, after.routes == 0 { changes.append(.forgotten(key)) }
+        return changes
     }
 
     /// For the forwarding table, in the order of the prefixes.
@@ -203,8 +292,10 @@ struct RouteControl: Sendable {
             guard let link = entry.links.first, let key = entry.key else {
                 return FIBCompiler.Entry(prefix: entry.prefix, nextHop: .unreachable)
             }
+            let peer = flows.id(of: key) ?? .max
             return FIBCompiler.Entry(
-                prefix: entry.prefix, nextHop: NextHop(kind: .link, link: link, peer: flows.id(of: key) ?? .max))
+                prefix: entry.prefix, nextHop: NextHop(kind: .link, link: link, peer: peer),
+                alternates: entry.links.dropFirst().map { NextHop(kind: .link, link: $0, peer: peer) })
         }
     }
 }

@@ -59,7 +59,8 @@ func classifyTun(
         rejections.localError(.timeExceeded, about: whole, context)
         return .drop(.hopLimit)
     }
-    let nextHop = context.fib.lookup(destination)
+    let nextHop = usableHop(context.fib.lookup(destination), context)
+    if nextHop.isAgeing { context.routeUse.note(destination.high, now: context.now) }
     switch nextHop.kind {
     case .none:
         if context.asksForRoutes, origin.mayAwaitRoute { return .awaitRoute(prefix: destination.high) }

@@ -33,7 +33,7 @@ func route(
             packet.pointee.drop(.hopLimit)
             continue
         }
-        let nextHop = scratch.nextHop(i)
+        let nextHop = usableHop(scratch.nextHop(i), for: packet, context)
         switch nextHop.kind {
         case .link:
             guard let link = context.links[nextHop.link], link.pointee.isUsable else {
@@ -59,6 +59,9 @@ func route(
                     makeRoomForFullSeal(bytes, length: Int(packet.pointee.length))
                     packet.pointee.mode = .full
                 }
+            }
+            if nextHop.isAgeing {
+                context.routeUse.note(RoutingHeader.destination(header).high, now: context.now)
             }
             // What this node made itself goes on the control lane.
             packet.pointee.lane = packet.pointee.link == .max ? 0 : context.dataLane
@@ -88,16 +91,18 @@ func route(
                     packet.pointee.drop(.puntFull)
                 }
             case .stock:
-                // From here on what it would be had it come in a stock frame; `openStock` takes its hop.
-                let body = Int(packet.pointee.length) &- StockFrameSize.framing
-                let frame = bytes + Int(Descriptor.stockLead)
-                guard packet.pointee.mode == .full, NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
-                else {
-                    packet.pointee.drop(.badFrame)
-                    continue
+                // Over HL1, too, it is from here on what it would be had it come in a stock frame. `openStock` takes its hop.
+                if !isStock {
+                    let body = Int(packet.pointee.length) &- StockFrameSize.framing
+                    guard packet.pointee.mode == .full,
+                        NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
+                    else {
+                        packet.pointee.drop(.badFrame)
+                        continue
+                    }
+                    packet.pointee.link = StageContext.streamArrival | context.arrivalLink(packet.pointee)
+                    packet.pointee.mode = .stock
                 }
-                packet.pointee.link = context.linkSessions.record(packet.pointee.link).pointee.owner
-                packet.pointee.mode = .stock
                 packet.pointee.disposition = .deliver
             }
         case .none, .unreachable:

@@ -25,6 +25,7 @@ struct StageContext {
     let entryMode: SealMode
     /// The lane that this worker seals data on, when the session has it.
     let dataLane: UInt8
+    let routeUse = RouteUse()
     /// Whether control finds routes for packets that wait for one.
     let asksForRoutes: Bool
     var fib: FIBView

@@ -8,9 +8,9 @@ import HyphaWire
 ///
 /// | budget | of the pool | when used up |
 /// |---|---|---|
-/// | waiting frames | three quarters of the slots | the connection that holds the most drops its oldest data |
-/// | half-received frames | an eighth of the slots | drop `noBuffer` |
-/// | half-received long frames | an eighth of the slabs | drop `noBuffer` |
+/// | waiting frames | `streamQueueSlots` | the connection that holds the most drops its oldest data |
+/// | half-received frames | a slot for each connection | drop `noBuffer` |
+/// | half-received long frames | `streamSlabs` | drop `noBuffer` |
 struct Streams: ~Copyable {
     /// What is known of one place for a connection.
     struct Place {
@@ -43,15 +43,16 @@ struct Streams: ~Copyable {
     let owned: UnsafeMutablePointer<UInt32>
     var ownedCount = 0
 
-    init(pool: PacketPool, numbering: LinkNumbering, flowKey: UInt64) {
+    init(_ configuration: WorkerConfiguration, pool: PacketPool) {
+        numbering = configuration.links
         let count = Int(numbering.streams)
-        self.numbering = numbering
         memory = StreamMemory(
-            pool: pool, queueSlots: pool.slotCount / 4 * 3, assemblySlots: pool.slotCount / 8,
-            assemblySlabs: pool.slabCount / 8)
+            pool: pool, queueSlots: configuration.streamQueueSlots, assemblySlots: count,
+            assemblySlabs: configuration.streamSlabs)
         hubMemory = .allocate(capacity: 1)
         hubMemory.initialize(
-            to: StreamHub(memory: memory, limits: StreamLimits(), capacity: count, flowKey: flowKey))
+            to: StreamHub(
+                memory: memory, limits: StreamLimits(), capacity: count, flowKey: configuration.stock.hashKey))
         places = .allocate(capacity: max(1, count))
         places.initialize(repeating: Place(), count: max(1, count))
         dirty = .allocate(capacity: max(1, count))

@@ -84,7 +84,7 @@ extension Worker {
         case .sendWithLinkSession:
             guard let link = context.links[command.id] else { return }
             link.pointee.sendSlot = command.slot
-            link.pointee.liveness.unansweredSince = .zero
+            link.pointee.liveness.renewed()
         case .retireLinkSession:
             let owner = context.linkSessions.record(command.slot).pointee.owner
             if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }

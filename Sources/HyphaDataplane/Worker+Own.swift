@@ -94,6 +94,8 @@ extension Worker {
     mutating func tick<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         let now = context.now
         var pending = false
+        // A worker that did not run for long heard nobody, which is nobody's fault.
+        let isLate = now.milliseconds(since: nextTick) >= Liveness.tickMilliseconds
         // What goes out from here on may wait for an answer itself.
         livenessPending = false
         nextTick = .distantFuture
@@ -110,6 +112,7 @@ extension Worker {
                 link.pointee.liveness.owedSince = .zero
             }
             if rejections.own.isFull { runOwnVector(&io) }
+            if !isLate { link.pointee.liveness.suspect(now: now) }
             if link.pointee.liveness.isSilent(now: now) {
                 punts.notice(.linkSilent, id: id)
                 link.pointee.liveness.unansweredSince = now

@@ -82,7 +82,7 @@ public struct Worker: ~Copyable {
         rejections = Rejections(pool: pool, counters: counters)
         departures = Departures(pool: pool, counters: counters)
         parking = Parking(pool: pool, counters: counters, limit: configuration.parkedPackets)
-        streams = Streams(pool: pool, numbering: configuration.links, flowKey: configuration.stock.hashKey)
+        streams = Streams(configuration, pool: pool)
         reassembly = Reassembly(pool: pool, counters: counters, links: configuration.maxLinks)
         routes = RouteParking(
             pool: pool, counters: counters,
@@ -107,6 +107,7 @@ public struct Worker: ~Copyable {
         context.peers.deallocate()
         context.jobs.deallocate()
         context.jobPackets.deallocate()
+        context.routeUse.deallocate()
         rejections.deallocate()
         departures.deallocate()
         reassembly.deallocate()
@@ -162,6 +163,7 @@ public struct Worker: ~Copyable {
         if isDraining, !isDrained, io.inFlight == 0, waiting == 0 {
             isDrained = punts.notice(.drained)
         }
+        context.routeUse.tell(&punts)
         let wake = punts.publish()
         if now >= nextCopy || !busy || isDrained {
             port.counters.copy(counters, waiting: waiting + io.inFlight)

@@ -12,6 +12,11 @@ public struct WorkerConfiguration {
     public var maxLinks: Int
     /// TCP connections at most.
     public var maxStreams = 0
+    /// Slots of the pool that frames waiting for TCP links may hold. Half-received ones have one for each of `maxStreams`
+    /// beside them.
+    public var streamQueueSlots = 0
+    /// Slabs of the pool that half-received long frames of TCP links may hold.
+    public var streamSlabs = 0
     public var stock = StockConfiguration.nativeOnly
     /// End-to-end peer ids are below this.
     public var maxPeers: Int

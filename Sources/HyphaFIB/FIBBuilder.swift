@@ -8,11 +8,21 @@ public struct FIBBuilder: Sendable {
     private var entries: [FIBEntry] = []
     /// What came since, in order.
     private var changes: [FIBChange] = []
+    /// The alternates of next hops among `entries` and `changes`, and some that were.
+    private(set) var alternates = NextHopTable()
+
+    /// Alternates of one prefix; of more, the last are left out.
+    public static let alternateMax = 3
 
     public init() {}
 
     /// Adds a prefix, or replaces its next hop.
-    public mutating func insert(_ prefix: Prefix, _ nextHop: NextHop) { change(prefix, nextHop) }
+    ///
+    /// `alternates` are links to use while the one before them cannot be used, best first; kinds other than `.link` have
+    /// none and are none.
+    public mutating func insert(_ prefix: Prefix, _ nextHop: NextHop, alternates: [NextHop] = []) {
+        change(prefix, chain(nextHop, alternates))
+    }
 
     /// Removes a prefix; nothing happens when it is not there.
     public mutating func remove(_ prefix: Prefix) { change(prefix, nil) }
@@ -24,7 +34,21 @@ public struct FIBBuilder: Sendable {
 
     func build(prefixMax: Int) -> FIBSnapshot {
         let all = changes.isEmpty ? entries : merged()
-        return FIBSnapshot(all.count > prefixMax ? Array(all.prefix(prefixMax)) : all)
+        return FIBSnapshot(
+            all.count > prefixMax ? Array(all.prefix(prefixMax)) : all, alternates: alternates.nextHops)
+    }
+
+    /// The hop with the number of its first alternate: numbered from the last one on, so that equal ends of lists are one.
+    private mutating func chain(_ nextHop: NextHop, _ others: [NextHop]) -> NextHop {
+        var result = nextHop
+        result.setAlternate(0)
+        guard nextHop.kind == .link, !others.isEmpty else { return result }
+        for other in others.filter({ $0.kind == .link }).prefix(FIBBuilder.alternateMax).reversed() {
+            var alternate = other
+            alternate.setAlternate(result.alternate)
+            result.setAlternate(UInt32(alternates.number(alternate)))
+        }
+        return result
     }
 
     private mutating func change(_ prefix: Prefix, _ nextHop: NextHop?) {
@@ -33,6 +57,14 @@ public struct FIBBuilder: Sendable {
         guard changes.count > max(1024, entries.count / 8) else { return }
         entries = merged()
         changes.removeAll(keepingCapacity: true)
+        forgetUnusedAlternates()
+    }
+
+    private mutating func forgetUnusedAlternates() {
+        guard alternates.nextHops.count > 1 else { return }
+        var numbers = AlternateNumbers(of: alternates.nextHops, capacity: 0)
+        for i in entries.indices { entries[i].nextHop = numbers.taken(entries[i].nextHop) }
+        alternates = numbers.table
     }
 
     /// The entries with the changes applied.

@@ -14,9 +14,9 @@ public final class FIBSnapshot: Sendable {
     /// that references reach.
     static let prefixMax = 1 << 24 - 1
 
-    /// `entries`: sorted by prefix, each prefix once, up to `prefixMax`.
-    init(_ entries: [FIBEntry]) {
-        let trie = TrieCompiler(entries)
+    /// `entries`: sorted by prefix, each prefix once, up to `prefixMax`. Their alternates are numbers in `alternates`.
+    init(_ entries: [FIBEntry], alternates: [NextHop]) {
+        let trie = TrieCompiler(entries, alternates: alternates)
         let wordBytes = trie.words.count * MemoryLayout<TrieReference>.stride
         // Next hops last, 16 bytes each, none over two cache lines.
         let nextHopOffset = (wordBytes + 15) & ~15
@@ -30,7 +30,8 @@ public final class FIBSnapshot: Sendable {
         let nextHops = (memory + nextHopOffset).bindMemory(to: NextHop.self, capacity: trie.nextHops.count)
         for (i, nextHop) in trie.nextHops.enumerated() { (nextHops + i).initialize(to: nextHop) }
         self.memory = memory
-        view = FIBView(trie: memory, nextHops: nextHops, firstBits: trie.firstBits)
+        view = FIBView(
+            trie: memory, nextHops: nextHops, nextHopCount: trie.nextHops.count, firstBits: trie.firstBits)
     }
 
     deinit { memory.deallocate() }

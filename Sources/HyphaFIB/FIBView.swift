@@ -11,10 +11,12 @@ public struct FIBView: BitwiseCopyable, @unchecked Sendable {
     @usableFromInline let nextHops: UnsafePointer<NextHop>
     /// 63 - bits of the first level.
     @usableFromInline let firstShift: UInt64
+    @usableFromInline let nextHopCount: Int
 
-    init(trie: UnsafeRawPointer, nextHops: UnsafePointer<NextHop>, firstBits: Int) {
+    init(trie: UnsafeRawPointer, nextHops: UnsafePointer<NextHop>, nextHopCount: Int, firstBits: Int) {
         self.trie = trie
         self.nextHops = nextHops
+        self.nextHopCount = nextHopCount
         firstShift = UInt64(truncatingIfNeeded: 63 &- firstBits)
     }
 
@@ -73,6 +75,15 @@ public struct FIBView: BitwiseCopyable, @unchecked Sendable {
                 }
             }
         }
+    }
+
+    /// The hop to take when the link of `nextHop`, which a lookup in this table or this function returned, cannot be
+    /// used; nil when there is none. At most three follow the result of a lookup.
+    @inlinable
+    public func alternate(of nextHop: NextHop) -> NextHop? {
+        let number = Int(nextHop.alternate)
+        // A hop of another table leads to a wrong answer, never beyond the table.
+        return number > 0 && number < nextHopCount ? nextHops[number] : nil
     }
 
     /// Addresses under way at once, numbered by a byte: with more, the lists push the trie out of the first cache.

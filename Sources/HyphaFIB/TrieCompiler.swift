@@ -28,7 +28,7 @@ struct TrieCompiler {
 
     /// The first level, then the records.
     private(set) var words: [TrieReference] = []
-    /// [0] is `.none`.
+    /// [0] is `.none`. Alternates among them.
     private(set) var nextHops: [NextHop] = []
     /// Bits of the first level.
     let firstBits: Int
@@ -42,11 +42,12 @@ struct TrieCompiler {
     /// Words of a cache line.
     private static var line: Int { 16 }
 
-    /// `entries`: sorted by prefix, each prefix once, up to `FIBSnapshot.prefixMax`.
-    init(_ entries: [FIBEntry]) {
+    /// `entries`: sorted by prefix, each prefix once, up to `FIBSnapshot.prefixMax`. Their alternates are numbers in
+    /// `alternates`.
+    init(_ entries: [FIBEntry], alternates: [NextHop]) {
         self.entries = entries
         firstBits = TrieCompiler.firstBits(prefixCount: entries.count)
-        numberNextHops()
+        numberNextHops(alternates)
         fillFirstLevel()
         var done = 0
         while done < pending.count {
@@ -60,11 +61,11 @@ struct TrieCompiler {
         prefixCount < 256 ? 0 : min(18, Int.bitWidth - prefixCount.leadingZeroBitCount)
     }
 
-    private mutating func numberNextHops() {
-        var table = NextHopTable(capacity: entries.count)
+    private mutating func numberNextHops(_ alternates: [NextHop]) {
+        var numbers = AlternateNumbers(of: alternates, capacity: entries.count)
         answers.reserveCapacity(entries.count)
-        for entry in entries { answers.append(TrieReference(nextHop: table.number(entry.nextHop))) }
-        nextHops = table.nextHops
+        for entry in entries { answers.append(TrieReference(nextHop: numbers.number(entry.nextHop))) }
+        nextHops = numbers.table.nextHops
     }
 
     private mutating func fillFirstLevel() {

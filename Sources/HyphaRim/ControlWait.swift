@@ -1,7 +1,8 @@
 internal import CKernel
 public import HyphaBase
 
-/// Where the control thread sleeps: until another thread wakes it, a signal comes in, or its next deadline.
+/// Where the control thread sleeps: until another thread wakes it, a signal comes in, a socket of its own has something
+/// to read, or its next deadline.
 public struct ControlWait: Sendable {
     /// What ended a sleep. Empty: the deadline, or nothing at all.
     public struct Reasons: OptionSet, Sendable {
@@ -11,6 +12,8 @@ public struct ControlWait: Sendable {
         public static let woken = Reasons(rawValue: CHY_WOKEN)
         /// `Signals.take` has something.
         public static let signal = Reasons(rawValue: CHY_SIGNAL)
+        /// One of the further descriptors has something to read.
+        public static let readable = Reasons(rawValue: CHY_READABLE)
     }
 
     let wake: Wake
@@ -22,12 +25,19 @@ public struct ControlWait: Sendable {
         self.signals = signals
     }
 
-    /// Sleeps until `deadline` at the latest; nil is no limit. May return early without a reason.
-    public func sleep(until deadline: Instant?) -> Reasons {
+    /// Further descriptors of one sleep at most.
+    public static let maxDescriptors = Int(CHY_OTHERS)
+
+    /// Sleeps until `deadline` at the latest; nil is no limit. May return early without a reason. Of `descriptors` the
+    /// first `maxDescriptors` count; one that stays readable ends every sleep at once.
+    public func sleep(until deadline: Instant?, orReadable descriptors: [WaitDescriptor] = []) -> Reasons {
         var limit: Int64 = -1
         if let deadline {
             limit = Int64(clamping: deadline.nanoseconds(since: SystemClock.now()))
         }
-        return Reasons(rawValue: chy_wait(wake.descriptor, signals?.descriptor ?? -1, limit))
+        return Reasons(
+            rawValue: chy_wait(
+                wake.descriptor, signals?.descriptor ?? -1, descriptors.map(\.number),
+                Int32(min(descriptors.count, ControlWait.maxDescriptors)), limit))
     }
 }

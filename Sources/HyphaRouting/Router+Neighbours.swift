@@ -117,9 +117,10 @@ extension Router {
     }
 
     private mutating func removeNeighbour(_ id: NeighbourID) {
-        guard neighbours.contains(id) else { return }
+        guard let neighbour = neighbours[id] else { return }
         var affected: [Int] = []
-        for number in 0..<table.routeEnd {
+        // Connections that come and go without a word cost no look at the table.
+        for number in 0..<(neighbour.routeCount > 0 ? table.routeEnd : 0) {
             guard let route = table.liveRoute(number), route.neighbour == id else { continue }
             removeRoute(UInt32(truncatingIfNeeded: number))
             affected.append(Int(route.destination))

@@ -90,7 +90,8 @@ public struct Router: Sendable {
         handle(BabelTLV.decode(type: type, body: body), from: id, now: now)
     }
 
-    private mutating func handle(_ reading: BabelTLVReading, from id: NeighbourID, now: Instant) {
+    /// One TLV as it was read; refusals are counted.
+    public mutating func handle(_ reading: BabelTLVReading, from id: NeighbourID, now: Instant) {
         switch reading {
         case .refused(let refusal): counters.count(refusal)
         case .tlv(let tlv, let strayBits):

@@ -30,4 +30,7 @@ public enum RouterCounter: Int, CaseIterable, Sendable {
     case seqnoBumps, seqnoJumps, routerIDsDrawn
     /// The own prefix under another router id of the own key.
     case foreignRouterIDs
+
+    /// The name in statistics.
+    public var name: String { RouterCounters.name(self) }
 }

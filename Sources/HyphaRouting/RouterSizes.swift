@@ -8,4 +8,13 @@ public struct RouterSizes: Hashable, Sendable {
     public var queries: Int
     public var seqnoRequests: Int
     public var outbox: Int
+
+    /// All of them by their stable names, in a fixed order.
+    public var all: [(name: String, value: Int)] {
+        [
+            ("table_neighbours", neighbours), ("table_routes", routes), ("table_prefixes", prefixes),
+            ("table_sources", sources), ("table_router_ids", routerIDs), ("table_queries", queries),
+            ("table_seqno_requests", seqnoRequests), ("table_outbox", outbox),
+        ]
+    }
 }

@@ -35,8 +35,14 @@ public enum BabelTLVPacket {
         guard magic == self.magic else { return [.refused(.magic)] }
         guard version == self.version else { return [.refused(.version)] }
         guard length > 0, let body = reader.take(Int(length)) else { return [.refused(.truncated)] }
+        return read(body: body)
+    }
+
+    /// Every TLV of a packet's body, which stands behind the header, in order. A TLV that is malformed gives one refusal;
+    /// behind one that does not end nothing is read.
+    public static func read(body: UnsafeRawBufferPointer) -> [BabelTLVReading] {
         var readings: [BabelTLVReading] = []
-        reader = ByteReader(body)
+        var reader = ByteReader(body)
         while let type = reader.uint8() {
             // A single byte of padding (RFC 8966 section 4.6.1).
             if type == 0 { continue }

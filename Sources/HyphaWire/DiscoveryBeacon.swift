@@ -1,3 +1,5 @@
+public import HyphaBase
+
 /// The datagram by which stock nodes find each other on a local network: sent to [ff02::cafe]:9650 on every interface,
 /// once a minute. Network byte order. Nothing authenticates it.
 ///
@@ -9,6 +11,8 @@
 public struct DiscoveryBeacon: Equatable, Sendable {
     public static let size = 50
     public static let routerIDSize = 40
+    /// The group that beacons are sent to: ff02::cafe, which never leaves the local network.
+    public static let group = IPv6Address(high: 0xFF02_0000_0000_0000, low: 0xCAFE)
     /// UDP port of sender and receiver, unless configured otherwise.
     public static let port: UInt16 = 9_650
     /// Seconds between beacons.

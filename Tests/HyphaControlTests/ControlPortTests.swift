@@ -59,7 +59,8 @@ import Testing
         #expect(fixture.turn(.zero))
         commands += fixture.takeCommands()
         #expect(commands.map(\.id) == (0..<UInt32(count)).map { $0 })
-        #expect(commands.allSatisfy { $0.operation == .setPeer && $0.value == 1 })
+        let bits = WorkerCommand.ownsPrefixBit | WorkerCommand.nativeHintBit
+        #expect(commands.allSatisfy { $0.operation == .setPeer && $0.value == bits })
         _ = fixture.turn(.zero)
         #expect(fixture.counters.flow.initSent == 1)
     }

@@ -27,6 +27,9 @@ final class FakeWorker {
     struct PeerState {
         var address: IPv6Address
         var ownsSubnet: Bool
+        /// Bits of the last `setPeer`.
+        var bits: UInt32 = 0
+        var key: [UInt8] = []
         var slot: UInt32?
         var unansweredSince: Instant?
     }
@@ -49,9 +52,17 @@ final class FakeWorker {
     private(set) var faults: [WorkerCommand] = []
     /// Sizes of the link control messages that control wanted sent.
     private(set) var controlSizes: [Int] = []
+    /// TCP connections and what control wants of them.
+    var streams: FakeStreams
+    /// What waited for a route and was answered: the /64, and the next hop to it at that moment if one was found.
+    private(set) var routeAnswers: [(prefix: UInt64, hop: NextHop?)] = []
+    private(set) var stockPrefixes: [UInt64] = []
     private let own: IPv6Address
 
-    init(own: IPv6Address) { self.own = own }
+    init(own: IPv6Address, links: LinkNumbering = LinkNumbering(datagramLinks: 64, streams: 0)) {
+        self.own = own
+        streams = FakeStreams(links: links)
+    }
 
     func lookup(_ address: IPv6Address) -> NextHop { snapshot?.fib.view.lookup(address) ?? .none }
 
@@ -90,7 +101,9 @@ final class FakeWorker {
         case .setPeer:
             var state = peerStates[command.id] ?? PeerState(address: command.endpoint.address, ownsSubnet: false)
             state.address = command.endpoint.address
-            state.ownsSubnet = command.value == 1
+            state.ownsSubnet = command.value & WorkerCommand.ownsPrefixBit != 0
+            state.bits = command.value
+            state.key = command.key.withBytes { Array(UnsafeBufferPointer(start: $0, count: 32)) }
             peerStates[command.id] = state
         case .removePeer: peerStates[command.id] = nil
         case .installFlowSession: flows.table.use(command.slot).pointee.installed = 1
@@ -105,7 +118,13 @@ final class FakeWorker {
         case .confirmFlowSession:
             sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
         case .rejectParked: rejected.append(command.id)
-        case .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: break
+        case .openStream: streams.dials.append((command.id, command.endpoint))
+        case .closeStream: streams.closes.append((command.id, command.value == 1))
+        case .routeResolved:
+            let prefix = command.endpoint.address.high
+            routeAnswers.append((prefix, lookup(IPv6Address(high: prefix, low: 1))))
+        case .routeFailed: routeAnswers.append((command.endpoint.address.high, nil))
+        case .setStockPrefix: stockPrefixes.append(command.endpoint.address.high)
         case .drain: notices.append(Notice(.drained))
         }
     }
@@ -116,8 +135,7 @@ final class FakeWorker {
             links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
         )
         return switch command.operation {
-        case .setLink, .setPeer, .drain: true
-        case .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: true
+        case .setLink, .setPeer, .drain, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: true
         case .removeLink, .probeLink: linkStates[command.id] != nil
         case .removePeer, .rejectParked: peerStates[command.id] != nil
         case .installLinkSession:
@@ -138,7 +156,7 @@ final class FakeWorker {
         case .linkControl:
             controlSizes.append(bytes.count)
             sendLink(head.link, under: nil, bytes, now: now)
-        case .streamControl: break
+        case .streamControl: streams.send(bytes, on: head.link)
         }
     }
 
@@ -178,6 +196,7 @@ final class FakeWorker {
     /// A packet from the host for the node at `address`.
     func sendFromHost(to address: IPv6Address, now: Instant) {
         let hop = lookup(address)
+        if hop.kind == .none { notices.append(Notice(.routeNeeded, prefix: address.high)) }
         guard hop.kind == .link, let peer = peerStates[hop.peer] else { return }
         if let slot = peer.slot {
             sendFlow(hop.peer, under: slot, isData: true, now: now)

@@ -58,8 +58,9 @@ import Testing
             configuration: ControlConfiguration(), identity: SimulatedNetwork.identity(1), network: .open,
             random: SeededRandom(1), wallSeconds: 1, now: .zero)
         let links = LinkSupervisor(table: memory[0].table, context: &context, now: .zero)
-        var flows = FlowSupervisor(table: memory[1].table, capacity: 4)
-        let routes = RouteControl(nil, identity: SimulatedNetwork.identity(1), seed: 1, now: .zero)
+        var flows = FlowSupervisor(table: memory[1].table, context.configuration)
+        let routes = RouteControl(
+            context.configuration, identity: SimulatedNetwork.identity(1), seed: 1, now: .zero)
         var compiler = FIBCompiler()
         func compile(_ milliseconds: UInt64) -> Bool {
             let now = Instant.zero.advanced(byMilliseconds: milliseconds)

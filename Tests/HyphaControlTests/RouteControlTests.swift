@@ -182,6 +182,9 @@ import Testing
         if keepsState { node.configuration.routing?.state = before }
         network.restart(node)
         let after = try #require(node.state)
+        // What beacons of the local network show is what is kept.
+        let id = try #require(node.loop.routerID)
+        #expect(id.key == node.key.bytes && id.random == after.random && id.zone == after.zone)
         #expect((after.random == before.random) == keepsState)
         if keepsState { #expect(after.seqno == before.seqno &+ 1) }
         #expect(network.run(seconds: 4) { network.isWhole })

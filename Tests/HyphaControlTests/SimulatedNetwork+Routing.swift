@@ -42,9 +42,10 @@ extension SimulatedNetwork {
         var path = [source]
         while let last = path.last, last !== target {
             let hop = last.worker.lookup(target.address)
-            guard hop.kind == .link, let endpoint = last.worker.linkStates[hop.link]?.endpoint,
-                let next = nodes.first(where: { $0.endpoint == endpoint }), next.isRunning,
-                !cuts(last.endpoint, endpoint), !path.contains(where: { $0 === next })
+            let remote = last.worker.linkStates[hop.link]?.endpoint ?? last.worker.streams.remote(link: hop.link)
+            guard hop.kind == .link, let remote,
+                let next = nodes.first(where: { $0.endpoint.address == remote.address }), next.isRunning,
+                !cuts(last.endpoint, next.endpoint), !path.contains(where: { $0 === next })
             else { return nil }
             // Every node can begin: it knows the key to seal with.
             guard last.worker.peerStates[hop.peer]?.address == target.address else { return nil }

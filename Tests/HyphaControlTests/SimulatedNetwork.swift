@@ -9,6 +9,7 @@ final class SimulatedNetwork {
     private enum Event: Sendable {
         case datagram([UInt8], from: SocketAddress, to: SocketAddress)
         case resolved(node: Int, link: UInt32, host: String, port: UInt16, [ResolvedAddress])
+        case stream(SimulatedPipe.Event)
         case tick
     }
 
@@ -31,6 +32,8 @@ final class SimulatedNetwork {
     var drops: ([UInt8]) -> Bool = { _ in false }
     /// In place of `delay` between two places.
     var delays: (SocketAddress, SocketAddress) -> UInt64? = { _, _ in nil }
+    /// TCP connections.
+    var pipes: [SimulatedPipe] = []
     /// Every datagram that was sent, lost or not.
     private(set) var sent: [(at: Instant, from: SocketAddress, to: SocketAddress, bytes: [UInt8])] = []
 
@@ -84,7 +87,10 @@ final class SimulatedNetwork {
 
     func restart(_ node: SimulatedNode) {
         node.restart(wallSeconds: wallSeconds(node.clockOffset), now: now)
-        if let i = nodes.firstIndex(where: { $0 === node }) { pump(i) }
+        if let i = nodes.firstIndex(where: { $0 === node }) {
+            forgetStreams(of: i)
+            pump(i)
+        }
     }
 
     /// Puts a datagram into the underlay, subject to nothing.
@@ -121,6 +127,11 @@ final class SimulatedNetwork {
         return false
     }
 
+    /// Something happens to a TCP connection later.
+    func schedule(_ event: SimulatedPipe.Event, milliseconds: UInt64) {
+        events.insert(.stream(event), at: now.advanced(byMilliseconds: milliseconds))
+    }
+
     // MARK: - Steps
 
     private var nextTime: Instant? {
@@ -145,6 +156,7 @@ final class SimulatedNetwork {
             guard nodes[i].isRunning else { return }
             nodes[i].loop.resolved(link: link, host: host, port: port, addresses: addresses, now: now)
             pump(i)
+        case .stream(let event): take(event).forEach(pump)
         case .tick:
             for i in nodes.indices where nodes[i].isRunning {
                 nodes[i].worker.tick(now: now)
@@ -174,9 +186,10 @@ final class SimulatedNetwork {
             for notice in notices { node.loop.handle(notice, now: now) }
             for (head, bytes) in punts { bytes.withUnsafeBytes { node.loop.handle(head, $0, now: now) } }
             for (to, bytes) in datagrams { send(bytes, from: node.endpoint, to: to) }
+            takeStreams(i)
             isBusy = isBusy || !notices.isEmpty || !punts.isEmpty
         }
-        #expect(node.worker.faults.isEmpty)
+        #expect(node.worker.faults.isEmpty && node.worker.streams.unsafeFrames.isEmpty)
     }
 
     private func perform(_ action: ControlAction, node i: Int) {

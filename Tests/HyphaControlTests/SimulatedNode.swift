@@ -29,7 +29,7 @@ final class SimulatedNode {
         self.configuration = configuration
         self.endpoint = endpoint
         self.seed = seed
-        worker = FakeWorker(own: identity.address)
+        worker = FakeWorker(own: identity.address, links: configuration.links)
         loop = ControlLoop(
             configuration: configuration, identity: identity, network: .open, random: SeededRandom(seed),
             linkSessions: worker.links.table, flowSessions: worker.flows.table, wallSeconds: wallSeconds, now: now)
@@ -42,7 +42,7 @@ final class SimulatedNode {
     func restart(wallSeconds: UInt64, now: Instant) {
         runs += 1
         isRunning = true
-        worker = FakeWorker(own: identity.address)
+        worker = FakeWorker(own: identity.address, links: configuration.links)
         loop = ControlLoop(
             configuration: configuration, identity: identity, network: .open, random: SeededRandom(seed + 1_000 * runs),
             linkSessions: worker.links.table, flowSessions: worker.flows.table, wallSeconds: wallSeconds, now: now)

@@ -62,11 +62,13 @@ import Testing
         let own = SimulatedNetwork.identity(1).publicKey
         var book = FlowBook(capacity: 4)
         let keys = (2...6).map { SimulatedNetwork.identity($0).publicKey }
-        for (i, key) in keys.prefix(4).enumerated() {
-            let id = book.add(key: key, own: own, now: Instant(nanoseconds: UInt64(i)))
-            #expect(id == UInt32(i))
+        func add(_ key: PublicKey, now: Instant = .zero) -> UInt32? {
+            book.add(key: key) { FlowPeer(id: $0, key: key, own: own, now: now) }
         }
-        var id = book.add(key: keys[4], own: own, now: .zero)
+        for (i, key) in keys.prefix(4).enumerated() {
+            #expect(add(key, now: Instant(nanoseconds: UInt64(i))) == UInt32(i))
+        }
+        var id = add(keys[4])
         #expect(id == nil)
         // Referred to; in use; used last; used before that.
         _ = book.update(0) { $0.references = 1 }
@@ -82,9 +84,9 @@ import Testing
         #expect(book.idlest == 3)
         book.remove(3)
         #expect(book.id(of: keys[3]) == nil && book.ids == [0, 1, 2] && book.idlest == 2)
-        id = book.add(key: keys[0], own: own, now: .zero)
+        id = add(keys[0])
         #expect(id == nil)
-        id = book.add(key: keys[4], own: own, now: .zero)
+        id = add(keys[4])
         #expect(id == 3)
         #expect(book.id(of: keys[4]) == 3 && book.id(at: keys[4].address) == 3)
         #expect(book.ids(in: keys[4].address.high) == [3])
@@ -110,5 +112,19 @@ import Testing
         #expect(reused == 1 && book.links(with: keys[3]).map(\.id) == [1])
         let nobody = book.update(9) { _ in true }
         #expect(book[9] == nil && nobody == nil)
+    }
+
+    @Test func provenKeysAreBounded() {
+        var proven = ProvenKeys(capacity: 3)
+        let keys = (1...5).map { SimulatedNetwork.identity($0).publicKey }
+        for key in keys.prefix(3) { proven.insert(key) }
+        // Proved again: the others are older.
+        for _ in 0..<20 { proven.insert(keys[0]) }
+        proven.insert(keys[3])
+        #expect(keys.map(proven.contains) == [true, false, true, true, false])
+        proven.insert(keys[4])
+        #expect(keys.map(proven.contains) == [true, false, false, true, true] && proven.count == 3)
+        for i in 0..<1_000 { proven.insert(keys[i % 5]) }
+        #expect(keys.map(proven.contains) == [false, false, true, true, true])
     }
 }

@@ -98,6 +98,8 @@ final class TestNode {
             ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks, maxPeers: 16,
             parkedPackets: options.parked, aead: aead)
         configuration.maxStreams = options.maxStreams
+        configuration.streamQueueSlots = options.slots / 4 * 3
+        configuration.streamSlabs = options.slabs / 8
         configuration.stock = options.stock
         numbering = configuration.links
         worker = Worker(configuration, port: port, pool: pool, counters: counters)
@@ -154,14 +156,16 @@ final class TestNode {
         return id
     }
 
-    func route(_ prefix: Prefix, _ nextHop: NextHop) {
-        routes.insert(prefix, nextHop)
+    func route(_ prefix: Prefix, _ nextHop: NextHop, alternates: [NextHop] = []) {
+        routes.insert(prefix, nextHop, alternates: alternates)
         let isPublished = publishRoutes()
         #expect(isPublished, "too many snapshots in use")
     }
 
     /// The whole /64 of an address.
-    func route(_ address: IPv6Address, _ nextHop: NextHop) { route(Prefix(address, length: 64), nextHop) }
+    func route(_ address: IPv6Address, _ nextHop: NextHop, alternates: [NextHop] = []) {
+        route(Prefix(address, length: 64), nextHop, alternates: alternates)
+    }
 
     /// False when too many snapshots are in use.
     func publishRoutes() -> Bool { publisher.publish(ForwardingSnapshot(fib: routes.build())) }

@@ -75,6 +75,31 @@ import Testing
         #expect(control.sleep(until: .zero).isEmpty)
     }
 
+    @Test func controlSleepsOnFurtherDescriptors() throws {
+        let wake = try Wake()
+        let control = ControlWait(wake: wake)
+        let events = try (0..<ControlWait.maxDescriptors).map { _ in try Wake() }
+        let descriptors = events.map { WaitDescriptor(number: $0.descriptor) }
+        #expect(control.sleep(until: .zero, orReadable: descriptors).isEmpty)
+        // Each of them ends the sleep, and stays readable until it is read.
+        for event in events {
+            event.signal()
+            #expect(control.sleep(until: nil, orReadable: descriptors) == .readable)
+            #expect(control.sleep(until: nil, orReadable: descriptors) == .readable)
+            chy_event_drain(event.descriptor)
+            #expect(control.sleep(until: .zero, orReadable: descriptors).isEmpty)
+        }
+        wake.signal()
+        events[0].signal()
+        #expect(control.sleep(until: nil, orReadable: descriptors) == [.woken, .readable])
+        // One past the end is left out.
+        chy_event_drain(events[0].descriptor)
+        let extra = try Wake()
+        extra.signal()
+        let tooMany = descriptors + [WaitDescriptor(number: extra.descriptor)]
+        #expect(control.sleep(until: .zero, orReadable: tooMany).isEmpty)
+    }
+
     @Test func signalsComeThroughTheQueue() throws {
         // On a thread of its own: blocking signals must not change the test runner's threads.
         let box = SeenSignals()

@@ -61,14 +61,25 @@ func flagsStandAnywhere(words: [String]) throws {
     (["--peers", "--no-tun"], "--peers needs a value: --peers URI..."),
     (
         ["--peers", peerA, "run"],
-        "--peers: must begin with hl1://, not \"run\" (the command run must stand before --peers)"
+        "--peers: must begin with hl1:// or tcp://, not \"run\" (the command run must stand before --peers)"
     ),
-    (["--peers", "tcp://192.0.2.1:9651"], "--peers: this version has no TCP links yet, only hl1://"),
-    (["--listen", "tcp://[::]:1"], "--listen: this version has no TCP links yet, only hl1://"),
+    (["--peers", "quic://192.0.2.1:9651"], "--peers: this version has no quic links, only hl1:// and tcp://"),
+    (["--listen", "tls://[::]:1"], "--listen: this version has no tls links, only hl1:// and tcp://"),
+    (["-t", "65536"], "--tcp-listen-port: must be an integer from 0 to 65535, not 65536"),
+    (["--tcp-listen-port", "tcp"], "--tcp-listen-port: must be an integer from 0 to 65535, not \"tcp\""),
+    (["-t"], "-t needs a value: -t PORT"),
     (["--no-tun=1"], "--no-tun takes no value"),
     (["--workers", "2"], "--workers: must be an integer from 0 to 1, not 2 (this version has one worker)"),
     (["--workers", "two"], "--workers: must be an integer from 0 to 1, not \"two\" (this version has one worker)"),
     (["--tun-name="], "--tun-name: must be 1 to 15 characters of ASCII without blanks, / : and %, not \"\""),
+    (["--peer-discovery-port", "0"], "--peer-discovery-port: must be an integer from 1 to 65535, not 0"),
+    (["--peer-discovery-port", "lan"], "--peer-discovery-port: must be an integer from 1 to 65535, not \"lan\""),
+    (["--disable-peer-discovery=true"], "--disable-peer-discovery takes no value"),
+    (
+        ["--peer-discovery-interface", "eth 0"],
+        "--peer-discovery-interface: must be 1 to 15 characters of ASCII without blanks, / : and %, not \"eth 0\""
+    ),
+    (["--peer-discovery-interface", "eth0", "eth1"], "unknown command \"eth1\""),
     (["inspect", "--force"], "--force belongs to the command generate-keys, not to inspect"),
     (["--json"], "--json belongs to the command inspect, not to run"),
     (["generate-keys", "--check"], "--check belongs to the command run, not to generate-keys"),

@@ -6,6 +6,7 @@ import Testing
 
 private let peerA = "hl1://\(SampleKeys.a)@192.0.2.1:9651"
 private let peerB = "hl1://\(SampleKeys.b)@192.0.2.2:9651"
+private let stock = "tcp://peer.example.net:9651"
 
 private func load(_ text: String, flags: [String] = []) throws -> Configuration {
     let request = try CommandLineParser.parse(flags)
@@ -34,7 +35,9 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
     var expected = Configuration()
     expected.node.keyFile = "/default/key"
     #expect(try load("") == expected)
-    #expect(expected.listen.map(\.description) == ["hl1://[::]:9651"])
+    #expect(expected.listen.map(\.description) == ["hl1://[::]:9651", "tcp://[::]:9651"])
+    #expect(expected.crypto.session == .auto && expected.crypto.early == .queue)
+    #expect(expected.limits.maxTCPLinks == 4096 && expected.limits.tcpQueue == 16384)
     #expect(expected.tun.enabled && expected.tun.name == "hypha0" && expected.tun.mtu == 1400)
     #expect(expected.limits.slabs == 62 && expected.limits.sessions == 16384 && expected.limits.maxPeers == 4096)
     #expect(expected.tuning.socketBuffer.bytes == 4_194_304)
@@ -44,7 +47,8 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
     let configuration = try load(
         """
         config_version = 1
-        peers = ["\(peerA)"]
+        peers = ["\(peerA)", "\(stock)"]
+        tcp_listen_port = 7
         [node]
         key_file = "/k"
         name = "fra1"
@@ -61,17 +65,28 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
         uri = "\(peerB)"
         label = "friends"
         seal = "header"
+        [[peer]]
+        uri = "tcp://[2001:db8::1]:3"
+        label = "stock"
         [[route]]
         key = "\(SampleKeys.c)"
         via = "\(SampleKeys.b)"
+        [discovery]
+        enabled = false
+        port = 9702
+        interfaces = ["eth0", "wlan0", "eth0"]
         [crypto]
+        session = "require"
+        early = "legacy"
         seal = "header"
         suites = "aes-256-gcm"
         provider = "ipsec-mb"
         [limits]
         max_peers = 2
+        max_tcp_links = 5
         sessions = 3
         parked_packets = 17
+        tcp_queue = 1025
         slabs = 41
         [tuning]
         workers = 1
@@ -86,15 +101,23 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
         """)
     #expect(configuration.node == Configuration.Node(keyFile: "/k", name: "fra1"))
     #expect(configuration.tun == Configuration.Tun(enabled: false, name: "over0", mtu: 1280, offload: .off))
-    #expect(configuration.listen.map(\.description) == ["hl1://0.0.0.0:1", "hl1://[::1]:2"])
-    #expect(configuration.peers.map(\.uri.description) == [peerA, peerB])
-    #expect(configuration.peers.map(\.label) == ["", "friends"])
-    #expect(configuration.peers.map(\.seal) == [nil, .header])
+    #expect(configuration.listen.map(\.description) == ["hl1://0.0.0.0:1", "hl1://[::1]:2", "tcp://[::]:7"])
+    #expect(configuration.peers.map(\.uri.description) == [peerA, stock, peerB, "tcp://[2001:db8::1]:3"])
+    #expect(configuration.peers.map(\.label) == ["", "", "friends", "stock"])
+    #expect(configuration.peers.map(\.seal) == [nil, nil, .header, nil])
     #expect(configuration.routes.map(\.key.hex) == [SampleKeys.c])
     #expect(configuration.routes.map(\.via.hex) == [SampleKeys.b])
-    #expect(configuration.crypto == Configuration.Crypto(seal: .header, suites: .aes256GCM, provider: .ipsecMB))
     #expect(
-        configuration.limits == Configuration.Limits(maxPeers: 2, sessions: 3, parkedPackets: 17, slabs: 41))
+        configuration.discovery
+            == Configuration.Discovery(enabled: false, port: 9702, interfaces: ["eth0", "wlan0"]))
+    #expect(
+        configuration.crypto
+            == Configuration.Crypto(
+                session: .require, early: .legacy, seal: .header, suites: .aes256GCM, provider: .ipsecMB))
+    #expect(
+        configuration.limits
+            == Configuration.Limits(
+                maxPeers: 2, maxTCPLinks: 5, sessions: 3, parkedPackets: 17, tcpQueue: 1025, slabs: 41))
     #expect(configuration.tuning.workers == 1 && !configuration.tuning.pin)
     #expect(configuration.tuning.cpus.cpus == [0, 1, 3])
     #expect(configuration.tuning.udpGSO == .on && configuration.tuning.udpGRO == .off)
@@ -123,6 +146,8 @@ private func file(setting key: ConfigurationKey, to value: String) -> String {
 @Test(arguments: [
     ("config_version", 1, 1), ("tun.mtu", 1280, 9000), ("limits.max_peers", 1, 16384), ("limits.sessions", 1, 65536),
     ("limits.parked_packets", 16, 16384), ("limits.slabs", 40, 1024), ("tuning.workers", 0, 1),
+    ("discovery.port", 1, 65535),
+    ("tcp_listen_port", 0, 65535), ("limits.max_tcp_links", 0, 16384), ("limits.tcp_queue", 1024, 131072),
 ])
 func integersHaveRanges(path: String, low: Int, high: Int) throws {
     let key = try #require(ConfigurationKeys.find(path))
@@ -136,11 +161,12 @@ func integersHaveRanges(path: String, low: Int, high: Int) throws {
 
 @Test func theTableOfRangesAboveIsComplete() {
     let integers = ConfigurationKeys.all.filter { $0.kind == .integer }.map(\.path)
-    #expect(integers.count == 7)
+    #expect(integers.count == 11)
 }
 
 @Test(arguments: [
-    ("tun.offload", ["auto", "on", "off"]), ("crypto.seal", ["full", "header"]), ("peer.seal", ["full", "header"]),
+    ("tun.offload", ["auto", "on", "off"]), ("crypto.session", ["auto", "classic", "require"]),
+    ("crypto.early", ["queue", "legacy"]), ("crypto.seal", ["full", "header"]), ("peer.seal", ["full", "header"]),
     ("crypto.suites", ["auto", "chacha20-poly1305", "aes-256-gcm"]),
     ("crypto.provider", ["auto", "ipsec-mb", "libcrypto", "libsodium"]), ("tuning.udp_gso", ["auto", "on", "off"]),
     ("tuning.udp_gro", ["auto", "on", "off"]), ("log.level", ["error", "warning", "info", "debug"]),
@@ -180,6 +206,44 @@ func textsHaveRules(path: String, good: [String], bad: [String]) throws {
     }
 }
 
+@Test func interfacesOfDiscoveryAreNames() throws {
+    #expect(try load("").discovery == Configuration.Discovery())
+    #expect(Configuration.Discovery().enabled && Configuration.Discovery().port == 9650)
+    let good = ["a", "eth0.100", "123456789012345"]
+    #expect(try load("[discovery]\ninterfaces = \(good)").discovery.interfaces == good)
+    for name in ["", ".", "..", "a/b", "a b", "eth%d", "1234567890123456"] {
+        let lines = try problems("[discovery]\ninterfaces = [\"eth0\", \"\(name)\"]")
+        #expect(lines.count == 1, "\(lines)")
+        #expect(lines.allSatisfy { $0.hasPrefix("F:2:23: discovery.interfaces: must be 1 to 15 characters") })
+    }
+    let most = (0..<ConfigurationKeys.interfacesMax).map { "eth\($0)" }
+    #expect(try load("[discovery]\ninterfaces = \(most + most)").discovery.interfaces == most)
+    let tooMany = try problems("[discovery]\ninterfaces = \(most + ["eth99"])")
+    #expect(tooMany.count == 1 && tooMany[0].contains("discovery.interfaces: must be at most 64 names"), "\(tooMany)")
+    // A wrong name leaves the other tables alone.
+    let route = "[[route]]\nkey = \"\(SampleKeys.c)\"\nvia = \"\(SampleKeys.b)\"\n"
+    #expect(try problems(route + "[discovery]\ninterfaces = [\"a b\"]").count == 2)
+}
+
+@Test func flagsOfDiscoveryBeatTheFile() throws {
+    let text = """
+        peers = ["\(peerA)"]
+        [discovery]
+        enabled = true
+        port = 1
+        interfaces = ["eth0", "eth1"]
+        """
+    #expect(try load(text, flags: ["--disable-peer-discovery"]).discovery.enabled == false)
+    #expect(try load(text, flags: ["--peer-discovery-port", "9650"]).discovery.port == 9650)
+    let flags = ["--peer-discovery-interface", "wlan0", "--peer-discovery-interface=eth1"]
+    let named = try load(text, flags: flags)
+    #expect(named.discovery == Configuration.Discovery(enabled: true, port: 1, interfaces: ["wlan0", "eth1"]))
+    // One list leaves the other as it is.
+    #expect(named.peers.map(\.uri.description) == [peerA])
+    #expect(try load(text, flags: ["--peers", peerB]).discovery.interfaces == ["eth0", "eth1"])
+    #expect(try load(text, flags: ["--peers", peerB]).peers.map(\.uri.description) == [peerB])
+}
+
 @Test func keysOfRoutesAreHex() throws {
     for name in ["key", "via"] {
         let key = try #require(ConfigurationKeys.find("route.\(name)"))
@@ -214,7 +278,20 @@ func textsHaveRules(path: String, good: [String], bad: [String]) throws {
     ("[tun]\n[tun]", "F:2:1: not TOML: table header: cannot redefine existing table 'tun'"),
     ("[tun]\nmtu = 1400\nmtu = 1400", "F:3:7: not TOML: key-value pair: cannot redefine existing integer 'mtu'"),
     ("[tun]\nmtu 1400", "F:2:5: not TOML: key-value pair: expected '=', saw '1'"),
-    ("[[listen]]\nuri = \"tcp://[::]:9651\"", "F:2:7: listen.uri: this version has no TCP links yet, only hl1://"),
+    (
+        "[[listen]]\nuri = \"quic://[::]:9651\"",
+        "F:2:7: listen.uri: this version has no quic links, only hl1:// and tcp://"
+    ),
+    (
+        "peers = [\"tcp://host\", \"tcp://x@host\"]",
+        "F:1:24: peers: takes no key: nobody proves a key on a tcp:// link (a hypha peer has hl1://KEY@host:port as well)"
+    ),
+    ("[[peer]]\nuri = \"tcp://[::1\"", "F:2:7: peer.uri: has no ] after the IPv6 address, \"tcp://[::1\""),
+    ("[crypto]\nsesion = \"auto\"", "F:2:1: unknown key \"sesion\" in [crypto] (did you mean \"session\"?)"),
+    (
+        "[limits]\ntcp_listen_port = 1",
+        "F:2:1: unknown key \"tcp_listen_port\" in [limits], it stands in front of the first table"
+    ),
     ("\"a\\nb\" = 1", "F:1:1: unknown key \"a\\u{a}b\""),
 ])
 func mistakesAreNamedWithPlaceAndSuggestion(text: String, line: String) throws {
@@ -244,7 +321,7 @@ func mistakesAreNamedWithPlaceAndSuggestion(text: String, line: String) throws {
             == ["F:3:1: listen.uri: hl1://[::]:9651 is listed twice"])
     #expect(
         try problems("peers = [\"\(peerA)\", \"\(peerB)\"]\n[limits]\nmax_peers = 1")
-            == ["F:1:\(peerA.count + 14): peer.uri: limits.max_peers allows 1 peers, 2 are listed"])
+            == ["F:1:\(peerA.count + 14): peer.uri: limits.max_peers allows 1 hl1:// peers, 2 are listed"])
     let route = "[[route]]\nkey = \"\(SampleKeys.c)\"\nvia = \"\(SampleKeys.b)\"\n"
     #expect(
         try problems("peers = [\"\(peerA)\"]\n" + route)
@@ -252,6 +329,10 @@ func mistakesAreNamedWithPlaceAndSuggestion(text: String, line: String) throws {
     #expect(
         try problems("peers = [\"\(peerB)\"]\n" + route + route)
             == ["F:5:1: route.key: there is another route for \(SampleKeys.c)"])
+    // A tcp:// peer has no key that a route could name.
+    #expect(
+        try problems("peers = [\"\(stock)\"]\n" + route)
+            == ["F:2:1: route.via: \(SampleKeys.b) is not the key of a configured peer"])
     // A peer that cannot be read is one mistake, not two.
     #expect(try problems("peers = [\"\(peerB):\"]\n" + route).count == 1)
     #expect(try problems("peers = [\"\(peerB)\"]\n" + route).isEmpty)

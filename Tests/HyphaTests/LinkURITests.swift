@@ -18,7 +18,7 @@ import Testing
 ])
 func peerURIsAreRead(text: String, host: String, port: Int) throws {
     let uri = try PeerURI(parsing: text)
-    #expect(uri.key.hex == SampleKeys.a)
+    #expect(uri.key?.hex == SampleKeys.a)
     #expect(uri.host == host)
     #expect(Int(uri.port) == port)
     // The printed form means the same.
@@ -26,12 +26,40 @@ func peerURIsAreRead(text: String, host: String, port: Int) throws {
 }
 
 @Test(arguments: [
-    ("", "must begin with hl1://"),
-    ("192.0.2.1:9651", "must begin with hl1://"),
-    ("hl2://\(SampleKeys.a)@192.0.2.1", "must begin with hl1://, not \"hl2://\""),
-    ("tcp://192.0.2.1:9651", "this version has no TCP links yet"),
-    ("TCP://\(SampleKeys.a)@192.0.2.1:9651", "this version has no TCP links yet"),
-    ("quic://192.0.2.1:9651", "this version has no quic links"),
+    ("tcp://192.0.2.1:1234", "192.0.2.1", 1234),
+    ("tcp://192.0.2.1", "192.0.2.1", 9651),
+    ("TCP://peer.example.net:65535", "peer.example.net", 65535),
+    ("tcp://[2001:DB8::0:1]:9651", "2001:db8::1", 9651),
+    ("tcp://[2001:db8::1]", "2001:db8::1", 9651),
+    ("tcp://[fe80::1%eth0]:7", "fe80::1%eth0", 7),
+    ("tcp://[::ffff:192.0.2.1]:7", "192.0.2.1", 7),
+    ("tcp://host?", "host", 9651),
+])
+func stockPeerURIsAreRead(text: String, host: String, port: Int) throws {
+    let uri = try PeerURI(parsing: text)
+    #expect(uri.key == nil)
+    #expect(uri.host == host)
+    #expect(Int(uri.port) == port)
+    #expect(uri.description.hasPrefix("tcp://"))
+    #expect(try PeerURI(parsing: uri.description) == uri)
+}
+
+@Test(arguments: [
+    ("", "must begin with hl1:// or tcp://, not \"\""),
+    ("192.0.2.1:9651", "must begin with hl1:// or tcp://"),
+    ("hl2://\(SampleKeys.a)@192.0.2.1", "must begin with hl1:// or tcp://, not \"hl2://\""),
+    ("quic://192.0.2.1:9651", "this version has no quic links, only hl1:// and tcp://"),
+    ("tls://192.0.2.1:9651", "this version has no tls links, only hl1:// and tcp://"),
+    ("vsock://2:9651", "this version has no vsock links, only hl1:// and tcp://"),
+    ("tcp://\(SampleKeys.a)@192.0.2.1:9651", "takes no key: nobody proves a key on a tcp:// link"),
+    ("TCP://192.0.2.1:9651?key=\(SampleKeys.a)", "takes no key"),
+    ("tcp://@192.0.2.1:9651", "takes no key"),
+    ("tcp://192.0.2.1:9651?priority=1", "has the unknown parameter \"priority\", tcp:// has none"),
+    ("tcp://2001:db8::1:9651", "IPv6 address in brackets"),
+    ("tcp://192.0.2.1:0", "a port from 1 to 65535"),
+    ("tcp://[::]:9651", "the address of one host"),
+    ("tcp://host:9651/", "without a path"),
+    ("tcp://", "a host name or an IP address"),
     ("hl1://192.0.2.1:9651", "this version needs the key of the peer"),
     ("hl1://host?", "this version needs the key of the peer"),
     ("hl1://\(SampleKeys.a.dropLast())@192.0.2.1:9651", "64 hex digits, this one has 63 characters"),
@@ -72,17 +100,24 @@ func wrongPeerURIsAreRefusedWithAReason(text: String, words: String) throws {
 @Test(arguments: [
     ("hl1://[::]:9651", "[::]:9651"),
     ("udp://[::]", "[::]:9651"),
+    ("tcp://[::]", "[::]:9651"),
+    ("TCP://127.0.0.1:443", "127.0.0.1:443"),
+    ("tcp://[2001:db8::1]:0", "[2001:db8::1]:0"),
     ("hl1://0.0.0.0:443", "0.0.0.0:443"),
     ("hl1://[2001:db8::1]:0", "[2001:db8::1]:0"),
 ])
 func listenURIsAreRead(text: String, address: String) throws {
     let uri = try ListenURI(parsing: text)
     #expect(uri.address == SocketAddress(address))
+    #expect(uri.scheme == (text.lowercased().hasPrefix("tcp") ? .tcp : .hl1))
     #expect(try ListenURI(parsing: uri.description) == uri)
 }
 
 @Test(arguments: [
-    ("tcp://[::]:9651", "this version has no TCP links yet"),
+    ("quic://[::]:9651", "this version has no quic links"),
+    ("tcp://localhost:9651", "a literal address without a zone, as tcp://[::]:9651"),
+    ("tcp://[::]:9651?backlog=5", "an address and a port only, tcp://[::]:9651"),
+    ("tcp://\(SampleKeys.a)@[::]:9651", "an address and a port only, tcp://[::]:9651"),
     ("hl1://localhost:9651", "a literal address"),
     ("hl1://[fe80::1%eth0]:9651", "a literal address without a zone"),
     ("hl1://\(SampleKeys.a)@[::]:9651", "an address and a port only"),
@@ -99,6 +134,7 @@ func wrongListenURIsAreRefusedWithAReason(text: String, words: String) throws {
     let samples = [
         "hl1://\(SampleKeys.a)@192.0.2.1:9651", "hl1://[2001:db8::1]:9651?key=\(SampleKeys.b)",
         "udp://\(SampleKeys.c)@[fe80::1%eth0]:1", "hl1://peer.example.net?key=\(SampleKeys.c)", "hl1://[::]:9651",
+        "tcp://[fe80::1%eth0]:1", "tcp://peer.example.net", "tcp://0.0.0.0:9651",
     ]
     let fragments = ["@", ":", "[", "]", "?", "&", "=", "%", "/", "://", "key=", ".", "-", "\0", "é", "::", "0", " "]
     var hostile = Hostile(seed: 11)

@@ -48,7 +48,7 @@ private func load(_ text: String) throws -> Configuration {
     let configuration = try load(SampleFile.text("public-peer.toml"))
     #expect(!configuration.tun.enabled)
     #expect(configuration.node.keyFile == DefaultPaths.systemKeyFile)
-    #expect(configuration.listen.map(\.description) == ["hl1://[::]:9651"])
+    #expect(configuration.listen.map(\.description) == ["hl1://[::]:9651", "tcp://[::]:9651"])
     let settings = try SampleFile.text("public-peer.toml").split(separator: "\n").filter { !$0.hasPrefix("#") }
-    #expect(settings.contains("uri = \"hl1://[::]:9651\""))
+    for listen in configuration.listen { #expect(settings.contains("uri = \"\(listen)\"")) }
 }

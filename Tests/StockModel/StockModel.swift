@@ -46,7 +46,7 @@ public struct StockModel: Sendable {
             switch packet {
             case .hello: answer += StockModel.control(type: 5, [0, 0, 0x03, 0xF7, 0x17, 0x70])
             case .ihu: lastIHU = now
-            case .routeRequest(_, let wanted, let length) where length == 0 || wanted == prefix: answer += ownUpdate
+            case .routeRequest(_, let wanted, _) where wanted.isEmpty || wanted == prefix: answer += ownUpdate
             default: break
             }
         }

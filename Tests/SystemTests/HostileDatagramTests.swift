@@ -53,12 +53,11 @@ extension SystemTests {
                     datagram(8, 168, version: 1, reserved: 2),
                 ],
                 "unsupported": [
-                    datagram(6, 37, version: 0), datagram(6, 1_400, version: 15), datagram(7, 32), datagram(8, 168),
-                    datagram(9, 88),
+                    datagram(7, 32), datagram(8, 168), datagram(9, 88),
                 ],
                 "unknown_index": [
                     datagram(4, 32, version: 0), datagram(4, 1_400, version: 3), datagram(5, 96, version: 0),
-                    datagram(5, 9_000, version: 0),
+                    datagram(5, 9_000, version: 0), datagram(6, 37, version: 0), datagram(6, 1_400, version: 15),
                     changed { $0[7] ^= 0x80 }, changed { $0.replaceSubrange(4..<8, with: [0, 0, 0, 0]) },
                 ],
                 "bad_lane": [changed { $0[1] = 16 }, changed { $0[1] = 255 }],
@@ -74,6 +73,10 @@ extension SystemTests {
                     changed {
                         $0[0] = 5
                         $0[9] = 0x20
+                    },
+                    changed {
+                        $0[0] = 6
+                        $0[9] = 0x30
                     },
                 ],
             ]

@@ -10,6 +10,11 @@ enum SystemRequirements {
     static let hypha =
         ProcessInfo.processInfo.environment["HYPHA_BINARY"] ?? root.appendingPathComponent(".build/release/hypha").path
 
+    /// The model of a stock node, made with it.
+    static let stockNode =
+        ProcessInfo.processInfo.environment["STOCK_NODE_BINARY"]
+        ?? root.appendingPathComponent(".build/release/stock-node").path
+
     private static let tools = ["ip", "ping", "iperf3", "tcpdump", "setpriv"]
 
     /// Why the tests cannot run here; empty when they can.
@@ -22,6 +27,15 @@ enum SystemRequirements {
         if !absent.isEmpty { return "not run: \(absent.joined(separator: ", ")) missing, 'make setup-test' installs" }
         if !FileManager.default.fileExists(atPath: "/dev/net/tun") { return "not run: no /dev/net/tun" }
         return ""
+    }()
+
+    /// Why those with stock nodes cannot.
+    static let missingForStock: String = {
+        if !missing.isEmpty { return missing }
+        if !FileManager.default.isExecutableFile(atPath: stockNode) {
+            return "not run: no program at \(stockNode), 'make build' makes it"
+        }
+        return find("traceroute") == nil ? "not run: traceroute missing, 'make setup-test' installs" : ""
     }()
 
     /// The release binary and the tool that lists its instructions.

@@ -83,9 +83,12 @@ int chy_signals_take(int fd);
 
 #define CHY_WOKEN 1
 #define CHY_SIGNAL 2
-// Sleeps until the eventfd (drained then) or the signalfd is readable or the time is over; fd -1 is left out.
-// nanoseconds < 0 waits without end. Returns a set of CHY_WOKEN and CHY_SIGNAL.
-int chy_wait(int event_fd, int signal_fd, int64_t nanoseconds);
+#define CHY_READABLE 4
+#define CHY_OTHERS 8
+// Sleeps until the eventfd (drained then), the signalfd or one of `count` other descriptors is readable or the time is
+// over; fd -1 is left out, and others past CHY_OTHERS. nanoseconds < 0 waits without end. Returns a set of CHY_WOKEN,
+// CHY_SIGNAL and CHY_READABLE (one of the others has data or an error to read).
+int chy_wait(int event_fd, int signal_fd, const int *others, int count, int64_t nanoseconds);
 
 // Closes a descriptor; -1 is left out.
 void chy_close(int fd);
@@ -132,6 +135,31 @@ int chy_tcp_rtt(int fd);
 // Ends a connection with FIN behind everything written, or with RST (reset = 1).
 void chy_tcp_close(int fd, int reset);
 
+// ---- Multicast on the local network -------------------------------------------------------------------------------
+
+#define CHY_NAME_SIZE 16
+
+typedef struct chy_interface {
+    char name[CHY_NAME_SIZE];
+    uint8_t ip[16];  // its first usable address in fe80::/64, else its first one there
+    uint32_t index;
+    int usable;      // the address may be sent from: its duplicate check is over
+    int running;     // it has a carrier: what is sent goes somewhere
+} chy_interface;
+
+// Interfaces that are up, can multicast, are neither loopback nor point-to-point (a TUN is) and have an address in
+// fe80::/64. Writes up to `room` and returns how many.
+int chy_multicast_interfaces(chy_interface *list, int room);
+// A non-blocking IPv6 socket on [::]:port that shares the port, hears only the groups it joined (on every interface
+// where any socket of the host joined them) and does not hear itself. *step names the call that failed.
+int chy_multicast_open(uint16_t port, const char **step);
+int chy_multicast_join(int fd, const uint8_t group[16], uint32_t index);
+int chy_multicast_leave(int fd, const uint8_t group[16], uint32_t index);
+// Sends one datagram from `source` through the interface in the scope of `to`.
+int chy_multicast_send(int fd, const chy_address *to, const uint8_t source[16], const void *bytes, size_t size);
+// The next datagram, as much of it as there is room for: its size, or -EAGAIN when none waits.
+int chy_receive_from(int fd, void *bytes, size_t room, chy_address *from);
+
 // ---- Name resolution ----------------------------------------------------------------------------------------------
 
 // Resolves a host name or numeric address (a zone is accepted). Writes up to `room` addresses in the order of
@@ -141,7 +169,6 @@ const char *chy_resolve_text(int code);
 
 // ---- TUN ----------------------------------------------------------------------------------------------------------
 
-#define CHY_NAME_SIZE 16
 #define CHY_TUN_CSUM 1
 #define CHY_TUN_TSO 2
 #define CHY_TUN_USO 4

@@ -31,15 +31,28 @@ enum CommandLineTable {
             "Check the configuration and exit"),
         CommandLineFlag(
             ["--peers"], value: "URI...", takesMany: true, commands: [.run], .sets("peers"),
-            "Peers, instead of the file's: all words up to the next flag, hl1://KEY@host:port"),
+            "Peers, instead of the file's: all words up to the next flag, hl1://KEY@host:port or tcp://host:port"),
         CommandLineFlag(
             ["--listen"], value: "URI", commands: [.run], .sets("listen.uri"),
-            "Address to listen on, instead of the file's; may be repeated"),
+            "Address to listen on, instead of the file's; may be repeated, hl1:// for UDP, tcp:// for TCP"),
+        // Behind --listen, which forgets what the file says of TCP as well.
+        CommandLineFlag(
+            ["--tcp-listen-port", "-t"], value: "PORT", commands: [.run], .sets("tcp_listen_port"),
+            "TCP port to listen on, instead of all other TCP addresses; 0: any free port [default: 9651]"),
         CommandLineFlag(
             ["--tun-name"], value: "NAME", commands: [.run], .sets("tun.name"), "Name of the TUN interface"),
         CommandLineFlag(
             ["--no-tun"], commands: [.run], .setsConstant("tun.enabled", .boolean(false)),
             "Create no TUN interface, only pass on packets of others"),
+        CommandLineFlag(
+            ["--disable-peer-discovery"], commands: [.run], .setsConstant("discovery.enabled", .boolean(false)),
+            "Do not look for nodes on the local network"),
+        CommandLineFlag(
+            ["--peer-discovery-port"], value: "PORT", commands: [.run], .sets("discovery.port"),
+            "UDP port that nodes of the local network find each other by"),
+        CommandLineFlag(
+            ["--peer-discovery-interface"], value: "NAME", commands: [.run], .sets("discovery.interfaces"),
+            "Interface to find nodes on, instead of the file's; may be repeated"),
         CommandLineFlag(
             ["--workers"], value: "N", commands: [.run], .sets("tuning.workers"), "Forwarding threads"),
         // --silent stands after --debug and so wins over it.

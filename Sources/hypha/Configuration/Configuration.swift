@@ -54,21 +54,47 @@ struct Configuration: Equatable, Sendable {
         case auto, on, off
     }
 
+    /// Nodes of the local network that find each other by multicast.
+    struct Discovery: Equatable, Sendable {
+        var enabled = true
+        /// UDP port, the same on all nodes of the network.
+        var port = 9650
+        /// Names without repetitions; empty: all suitable interfaces.
+        var interfaces: [String] = []
+    }
+
     struct Routing: Equatable, Sendable {
         /// Whether routes of other nodes are passed on.
         var transit = true
     }
 
+    /// Which end-to-end protocol is spoken with other nodes: ours where they can, the stock one, or ours only.
+    enum Session: String, CaseIterable, Sendable {
+        case auto, classic, require
+    }
+
+    /// What becomes of packets for a node that speaks our protocol, until there is a session with it.
+    enum Early: String, CaseIterable, Sendable {
+        case queue, legacy
+    }
+
     struct Crypto: Equatable, Sendable {
+        var session = Session.auto
+        var early = Early.queue
         var seal = Seal.full
         var suites = Suites.auto
         var provider = Provider.auto
     }
 
     struct Limits: Equatable, Sendable {
+        /// Links over HL1; a configured peer always has one.
         var maxPeers = 4096
+        /// Links over TCP; 0: there is no TCP at all.
+        var maxTCPLinks = 4096
         var sessions = 16384
         var parkedPackets = 1024
+        /// Slots of 2 KiB for what waits to be written to TCP links, all of them together.
+        var tcpQueue = 16384
         /// Receive and send buffers of a worker, 65.5 KiB each.
         var slabs = 62
     }
@@ -90,12 +116,13 @@ struct Configuration: Equatable, Sendable {
 
     var node = Node()
     var tun = Tun()
-    /// Never empty.
-    var listen = [ListenURI.everywhere]
-    /// No two with the same key; at most `limits.maxPeers`.
+    /// Never empty. Of `tcp://` none when there is no TCP, of `hl1://` one at least when a peer is reached over HL1.
+    var listen = [ListenURI.everywhere(.hl1), .everywhere(.tcp)]
+    /// No two with the same key or the same TCP address; of each kind at most as many as `limits` allows links.
     var peers: [Peer] = []
     /// No two with the same key; each `via` is the key of one of `peers`.
     var routes: [FixedRoute] = []
+    var discovery = Discovery()
     var routing = Routing()
     var crypto = Crypto()
     var limits = Limits()

@@ -26,6 +26,9 @@ struct ConfigurationDraft: Sendable {
     var peerEntry = PeerEntry()
     var routeEntry = RouteEntry()
 
+    /// `tcp_listen_port`, if it was set.
+    var tcpListenPort: Placed<UInt16>?
+
     /// False when a peer could not be read: routes through it are then not reported as well.
     var peersAreComplete = true
 
@@ -62,32 +65,19 @@ struct ConfigurationDraft: Sendable {
     }
 
     mutating func removePeers() { peers.removeAll() }
-    mutating func removeListens() { listens.removeAll() }
+
+    mutating func removeListens() {
+        listens.removeAll()
+        tcpListenPort = nil
+    }
 
     /// The configuration, with what is wrong about it as a whole. It is fit for use only when nothing is wrong.
     func finish() -> (configuration: Configuration, problems: [ConfigurationProblem]) {
         var result = configuration
         var problems: [ConfigurationProblem] = []
 
-        var addresses = Set<ListenURI>()
-        for listen in listens where !addresses.insert(listen.value).inserted {
-            problems.append(
-                ConfigurationProblem(origin: listen.origin, message: "listen.uri: \(listen.value) is listed twice"))
-        }
-
-        var peerKeys = Set<PublicKey>()
-        for peer in peers where !peerKeys.insert(peer.value.uri.key).inserted {
-            problems.append(
-                ConfigurationProblem(
-                    origin: peer.origin, message: "peer.uri: the peer \(peer.value.uri.key.hex) is listed twice"))
-        }
-        if let first = peers.dropFirst(configuration.limits.maxPeers).first {
-            problems.append(
-                ConfigurationProblem(
-                    origin: first.origin,
-                    message: "peer.uri: limits.max_peers allows \(configuration.limits.maxPeers) peers, "
-                        + "\(peers.count) are listed"))
-        }
+        result.listen = finishListens(&problems)
+        let peerKeys = checkPeers(&problems)
 
         var destinations = Set<PublicKey>()
         for route in routes {
@@ -105,9 +95,76 @@ struct ConfigurationDraft: Sendable {
             }
         }
 
-        if !listens.isEmpty { result.listen = listens.map(\.value) }
         result.peers = peers.map(\.value)
         result.routes = routes.map(\.value)
         return (result, problems)
+    }
+
+    /// Where to listen.
+    private func finishListens(_ problems: inout [ConfigurationProblem]) -> [ListenURI] {
+        var seen = Set<ListenURI>()
+        for listen in listens where !seen.insert(listen.value).inserted {
+            problems.append(
+                ConfigurationProblem(origin: listen.origin, message: "listen.uri: \(listen.value) is listed twice"))
+        }
+        let hasTCP = configuration.limits.maxTCPLinks > 0
+        var result = listens
+        if result.isEmpty {
+            result.append(Placed(value: .everywhere(.hl1), origin: .wholeFile))
+            if hasTCP { result.append(Placed(value: .everywhere(.tcp), origin: .wholeFile)) }
+        }
+        if let port = tcpListenPort {
+            result.removeAll { $0.value.scheme == .tcp }
+            result.append(Placed(value: .everywhere(.tcp, port: port.value), origin: port.origin))
+        }
+        if !hasTCP, let first = result.first(where: { $0.value.scheme == .tcp }) {
+            problems.append(
+                ConfigurationProblem(
+                    origin: first.origin,
+                    message: "listen.uri: limits.max_tcp_links = 0 allows no TCP, \(first.value) is to be listened on"))
+        }
+        if let first = peers.first(where: { $0.value.uri.key != nil }),
+            !result.contains(where: { $0.value.scheme == .hl1 })
+        {
+            problems.append(
+                ConfigurationProblem(
+                    origin: first.origin,
+                    message: "peer.uri: hl1:// peers need a UDP socket: listen on hl1://[::]:0 as well"))
+        }
+        return result.map(\.value)
+    }
+
+    /// Returns the keys of the peers.
+    private func checkPeers(_ problems: inout [ConfigurationProblem]) -> Set<PublicKey> {
+        var keys = Set<PublicKey>()
+        var hosts = Set<PeerURI>()
+        for peer in peers {
+            let isNew = peer.value.uri.key.map { keys.insert($0).inserted } ?? hosts.insert(peer.value.uri).inserted
+            if !isNew {
+                let name = peer.value.uri.key?.hex ?? "\(peer.value.uri)"
+                problems.append(
+                    ConfigurationProblem(origin: peer.origin, message: "peer.uri: the peer \(name) is listed twice"))
+            }
+            if peer.value.uri.key == nil, peer.value.seal != nil {
+                problems.append(
+                    ConfigurationProblem(
+                        origin: peer.origin, message: "peer.seal: is for hl1:// links, nothing seals a tcp:// link"))
+            }
+        }
+        checkCount(peers.filter { $0.value.uri.key != nil }, "max_peers", configuration.limits.maxPeers, &problems)
+        checkCount(
+            peers.filter { $0.value.uri.key == nil }, "max_tcp_links", configuration.limits.maxTCPLinks, &problems)
+        return keys
+    }
+
+    private func checkCount(
+        _ peers: [Placed<Configuration.Peer>], _ key: String, _ limit: Int, _ problems: inout [ConfigurationProblem]
+    ) {
+        guard let first = peers.dropFirst(limit).first else { return }
+        let kind = first.value.uri.key == nil ? "tcp://" : "hl1://"
+        problems.append(
+            ConfigurationProblem(
+                origin: first.origin,
+                message: "peer.uri: limits.\(key) allows \(limit) \(kind) peers, \(peers.count) are listed"))
     }
 }

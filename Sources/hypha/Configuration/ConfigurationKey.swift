@@ -18,6 +18,8 @@ struct ConfigurationKey: Sendable {
     let example: String
     /// One line for documentation.
     let summary: String
+    /// Empties the list before the values of flags replace it; nil for a key that takes no list.
+    var empty: (@Sendable (inout ConfigurationDraft) -> Void)?
     /// Checks and stores a value.
     let assign: @Sendable (ConfigurationValue, inout ConfigurationDraft) throws(InvalidValue) -> Void
 
@@ -58,18 +60,24 @@ extension ConfigurationKey {
         note: String = "", _ summary: String
     ) -> ConfigurationKey {
         let standard = "\(ConfigurationDraft()[keyPath: field])"
-        let numbers =
-            range.count == 1
-            ? "\(range.lowerBound)" : "an integer from \(range.lowerBound) to \(range.upperBound)"
         return ConfigurationKey(
             section: section, name: name, kind: .integer, isList: false, isRequired: false, defaultText: standard,
             example: standard, summary: summary
         ) { value, draft throws(InvalidValue) in
-            guard case .integer(let number) = value, let number = Int(exactly: number), range.contains(number) else {
-                throw InvalidValue(
-                    "must be \(numbers), not \(value)" + (note.isEmpty ? "" : " (\(note))"))
-            }
-            draft[keyPath: field] = number
+            draft[keyPath: field] = try number(value, range, note: note)
+        }
+    }
+
+    /// A number that stays open when the key is absent.
+    static func openInteger(
+        _ section: ConfigurationSection, _ name: String, _ range: ClosedRange<Int>, example: Int, _ summary: String,
+        store: @escaping @Sendable (Int, inout ConfigurationDraft) -> Void
+    ) -> ConfigurationKey {
+        ConfigurationKey(
+            section: section, name: name, kind: .integer, isList: false, isRequired: false, defaultText: nil,
+            example: "\(example)", summary: summary
+        ) { value, draft throws(InvalidValue) in
+            store(try number(value, range), &draft)
         }
     }
 
@@ -124,17 +132,30 @@ extension ConfigurationKey {
         }
     }
 
-    /// A list of texts, each of which `add` stores.
+    /// A list of texts, each of which `add` stores; `empty` removes all of them.
     static func list(
         _ section: ConfigurationSection, _ name: String, _ summary: String,
+        empty: @escaping @Sendable (inout ConfigurationDraft) -> Void,
         add: @escaping @Sendable (String, inout ConfigurationDraft) throws(InvalidValue) -> Void
     ) -> ConfigurationKey {
         ConfigurationKey(
             section: section, name: name, kind: .text, isList: true, isRequired: false, defaultText: "[]",
-            example: "[]", summary: summary
+            example: "[]", summary: summary, empty: empty
         ) { value, draft throws(InvalidValue) in
             try add(try text(value), &draft)
         }
+    }
+
+    private static func number(
+        _ value: ConfigurationValue, _ range: ClosedRange<Int>, note: String = ""
+    ) throws(InvalidValue) -> Int {
+        if case .integer(let number) = value, let number = Int(exactly: number), range.contains(number) {
+            return number
+        }
+        let numbers =
+            range.count == 1
+            ? "\(range.lowerBound)" : "an integer from \(range.lowerBound) to \(range.upperBound)"
+        throw InvalidValue("must be \(numbers), not \(value)" + (note.isEmpty ? "" : " (\(note))"))
     }
 
     private static func text(_ value: ConfigurationValue) throws(InvalidValue) -> String {

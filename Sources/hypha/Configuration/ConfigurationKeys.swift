@@ -7,9 +7,16 @@ enum ConfigurationKeys {
             "Version of this format."),
         .list(
             .top, "peers",
-            "Peers as a plain list of URIs, beside the [[peer]] tables."
-        ) { text, draft throws(InvalidValue) in
-            draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
+            "Peers as a plain list of URIs, beside the [[peer]] tables.",
+            empty: { $0.removePeers() },
+            add: { text, draft throws(InvalidValue) in
+                draft.add(Configuration.Peer(uri: try PeerURI(parsing: text)), origin: draft.origin)
+            }),
+        .openInteger(
+            .top, "tcp_listen_port", 0...65535, example: Int(LinkURI.defaultPort),
+            "TCP port to listen on at all addresses, in place of every tcp:// address in [[listen]]; 0: any free port."
+        ) { port, draft in
+            draft.tcpListenPort = Placed(value: UInt16(clamping: port), origin: draft.origin)
         },
 
         .parsed(
@@ -38,14 +45,14 @@ enum ConfigurationKeys {
             "Take large segments from the TUN interface and cut them here: auto, on or off."),
 
         .required(
-            .listen, "uri", \.listenEntry, example: ListenURI.everywhere.description,
-            "A UDP address to listen on. Without any [[listen]] table: hl1://[::]:9651.",
+            .listen, "uri", \.listenEntry, example: ListenURI.everywhere(.hl1).description,
+            "A UDP address (hl1://) or TCP address (tcp://). Without any table: hl1://[::]:9651 and tcp://[::]:9651.",
             parse: { text throws(InvalidValue) in try ListenURI(parsing: text) }),
 
         .required(
             .peer, "uri", \.peerEntry.uri,
             example: "hl1://1b2c3d4e5f60718293a4b5c6d7e8f9000112233445566778899aabbccddeeff0@peer.example.net:9651",
-            "Key and address of a peer; the address may be a host name, IPv6 addresses stand in brackets.",
+            "Key and address of a peer, or tcp://host:port of a stock one; host names will do, IPv6 stands in brackets.",
             parse: { text throws(InvalidValue) in try PeerURI(parsing: text) }),
         .parsed(
             .peer, "label", \.peerEntry.label,
@@ -65,9 +72,31 @@ enum ConfigurationKeys {
             "Key of the configured peer to send through, 64 hex digits.", parse: PeerURI.key),
 
         .boolean(
+            .discovery, "enabled", \.configuration.discovery.enabled,
+            "Find nodes of the local network, and be found, by beacons that go out once a minute."),
+        .integer(
+            .discovery, "port", \.configuration.discovery.port, 1...65535,
+            "UDP port of the beacons, the same on all nodes of the network, 1 to 65535."),
+        .list(
+            .discovery, "interfaces",
+            "Names of the interfaces to find nodes on, up to 15 bytes each; empty: all that are suitable.",
+            empty: { $0.configuration.discovery.interfaces.removeAll() },
+            add: { text, draft throws(InvalidValue) in
+                try addInterface(try interfaceName(text), to: &draft)
+            }),
+
+        .boolean(
             .routing, "transit", \.configuration.routing.transit,
             "Pass on the routes of other nodes, and so their packets. A leaf with two peers may want false."),
 
+        .choice(
+            .crypto, "session", \.configuration.crypto.session,
+            "End-to-end sessions: auto (forward secret with hypha nodes, else as stock nodes do), classic (stock) or require."
+        ),
+        .choice(
+            .crypto, "early", \.configuration.crypto.early,
+            "Packets for a hypha node before there is a session: queue (they wait, 250 ms) or legacy (they go as to a stock node)."
+        ),
         .choice(
             .crypto, "seal", \.configuration.crypto.seal,
             "How packets that enter the overlay here are sealed on links: full, or header. Relays keep the way a packet came."
@@ -81,13 +110,20 @@ enum ConfigurationKeys {
 
         .integer(
             .limits, "max_peers", \.configuration.limits.maxPeers, 1...16384,
-            "Links at one time, 1 to 16384; further nodes are refused."),
+            "HL1 links at one time, 1 to 16384; further nodes are refused."),
+        .integer(
+            .limits, "max_tcp_links", \.configuration.limits.maxTCPLinks, 0...16384,
+            "TCP links at one time, 0 to 16384; further connections are reset. 0: no TCP, neither listening nor dialling."
+        ),
         .integer(
             .limits, "sessions", \.configuration.limits.sessions, 1...65536,
             "End-to-end sessions at one time, 1 to 65536."),
         .integer(
             .limits, "parked_packets", \.configuration.limits.parkedPackets, 16...16384,
             "Packets that wait for a session or a route, 16 to 16384; further ones are dropped."),
+        .integer(
+            .limits, "tcp_queue", \.configuration.limits.tcpQueue, 1024...131072,
+            "Packets that wait to be written to all TCP links, 1024 to 131072; of the fullest link the oldest go."),
         .integer(
             .limits, "slabs", \.configuration.limits.slabs, 40...1024,
             "Packet buffers of 65.5 KiB each, 40 to 1024."),
@@ -118,6 +154,9 @@ enum ConfigurationKeys {
             .log, "format", \.configuration.log.format,
             "Shape of log lines: text or json."),
     ]
+
+    /// Interfaces that can be named at most.
+    static let interfacesMax = 64
 
     /// The key with this path ("tun.mtu"), nil when there is none.
     static func find(_ path: String) -> ConfigurationKey? { all.first { $0.path == path } }
@@ -151,6 +190,17 @@ enum ConfigurationKeys {
                 "must be 1 to 15 characters of ASCII without blanks, / : and %, not \(PrintableText.quote(text))")
         }
         return text
+    }
+
+    /// A name that is listed twice counts once.
+    @Sendable private static func addInterface(
+        _ name: String, to draft: inout ConfigurationDraft
+    ) throws(InvalidValue) {
+        guard !draft.configuration.discovery.interfaces.contains(name) else { return }
+        guard draft.configuration.discovery.interfaces.count < interfacesMax else {
+            throw InvalidValue("must be at most \(interfacesMax) names")
+        }
+        draft.configuration.discovery.interfaces.append(name)
     }
 
     @Sendable private static func cpuList(_ text: String) throws(InvalidValue) -> CPUList {

@@ -12,7 +12,7 @@ struct ConfigurationOverride: Sendable {
     ) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         if overrides.contains(where: { $0.key.section == .listen }) { draft.removeListens() }
-        if overrides.contains(where: { $0.key.isList }) { draft.removePeers() }
+        for override in overrides { override.key.empty?(&draft) }
         for override in overrides {
             let origin = ValueOrigin.flag(override.flag)
             draft.origin = origin

@@ -73,7 +73,7 @@ struct ConfigurationReader {
             try key.assign(ConfigurationValue(node.content), &draft)
         } catch {
             report(node.position, "\(key.path): \(error.reason)")
-            if key.isList || key.section == .peer { draft.peersAreComplete = false }
+            if key.path == "peers" || key.section == .peer { draft.peersAreComplete = false }
         }
     }
 

@@ -2,7 +2,7 @@
 enum ConfigurationSection: String, CaseIterable, Sendable {
     /// Keys in front of the first table.
     case top = ""
-    case node, tun, listen, peer, route, routing, crypto, limits, tuning, log
+    case node, tun, listen, peer, route, discovery, routing, crypto, limits, tuning, log
 
     /// True for tables that may occur any number of times.
     var isRepeated: Bool {

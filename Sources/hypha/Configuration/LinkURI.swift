@@ -1,8 +1,16 @@
 internal import HyphaBase
 
-/// The parts of a link's URI, `hl1://[user@]host[:port][?name=value&...]`. `udp://` means the same as `hl1://`.
+/// The parts of a link's URI, `scheme://[user@]host[:port][?name=value&...]`. `udp://` means the same as `hl1://`.
 struct LinkURI {
-    /// Port when the URI names none.
+    /// How a link is made.
+    enum Scheme: String, Sendable {
+        /// Over UDP, between nodes that speak HL1.
+        case hl1
+        /// Over TCP, as stock Mycelium nodes make them.
+        case tcp
+    }
+
+    /// UDP and TCP port when the URI names none.
     static let defaultPort: UInt16 = 9651
 
     enum Host {
@@ -10,6 +18,7 @@ struct LinkURI {
         case name(String)
     }
 
+    let scheme: Scheme
     let user: String?
     let host: Host
     let port: UInt16
@@ -20,9 +29,9 @@ struct LinkURI {
             throw InvalidValue("must be at most 1024 characters of ASCII without blanks, \(PrintableText.quote(text))")
         }
         guard let mark = text.firstRange(of: "://") else {
-            throw InvalidValue("must begin with hl1://, not \(PrintableText.quote(text))")
+            throw InvalidValue("must begin with hl1:// or tcp://, not \(PrintableText.quote(text))")
         }
-        try LinkURI.check(scheme: text[..<mark.lowerBound].lowercased())
+        scheme = try LinkURI.scheme(text[..<mark.lowerBound].lowercased())
         let parts = text[mark.upperBound...].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var authority = parts[0]
         query = parts.count == 2 ? LinkURI.query(parts[1]) : []
@@ -61,12 +70,13 @@ struct LinkURI {
         port = try LinkURI.port(portText)
     }
 
-    private static func check(scheme: String) throws(InvalidValue) {
-        switch scheme {
-        case "hl1", "udp": break
-        case "tcp": throw InvalidValue("this version has no TCP links yet, only hl1://")
-        case "quic", "tls", "vsock": throw InvalidValue("this version has no \(scheme) links, only hl1://")
-        default: throw InvalidValue("must begin with hl1://, not \(PrintableText.quote(scheme + "://"))")
+    private static func scheme(_ text: String) throws(InvalidValue) -> Scheme {
+        switch text {
+        case "hl1", "udp": return .hl1
+        case "tcp": return .tcp
+        case "quic", "tls", "vsock":
+            throw InvalidValue("this version has no \(text) links, only hl1:// and tcp://")
+        default: throw InvalidValue("must begin with hl1:// or tcp://, not \(PrintableText.quote(text + "://"))")
         }
     }
 

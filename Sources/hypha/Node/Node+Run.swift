@@ -12,8 +12,7 @@ extension Node {
     /// The control thread: turns until a signal ends the node. Returns the exit code.
     mutating func run() -> Int32 {
         let wait = ControlWait(wake: controlWake, signals: signals)
-        let listen = listening.map { "\($0)" }.joined(separator: ",")
-        _ = StandardStream.write("ready address=\(identity.address) listen=\(listen)\n", to: STDOUT_FILENO)
+        _ = StandardStream.write(readyLine + "\n", to: STDOUT_FILENO)
         var drainUntil: Instant?
         while true {
             if let error = workerHandle.error {
@@ -37,6 +36,7 @@ extension Node {
             }
             let now = SystemClock.now()
             takeResolutions(now: now)
+            if drainUntil == nil { takeNeighbours(now: now) }
             let busy = turn(now: now)
             if let limit = drainUntil {
                 if control.isDrained {
@@ -60,10 +60,18 @@ extension Node {
                 port.controlIsAwake()
                 continue
             }
-            let deadline = [control.nextDeadline, drainUntil].compactMap { $0 }.min()
-            _ = wait.sleep(until: deadline)
+            let deadline = [control.nextDeadline, discovery?.nextDeadline(now: now), drainUntil].compactMap { $0 }.min()
+            _ = wait.sleep(until: deadline, orReadable: discovery?.waitDescriptors(now: now) ?? [])
             port.controlIsAwake()
         }
+    }
+
+    /// What scripts wait for: `ready address=A listen=[::]:9651 tcp=[::]:9651`. The UDP addresses, then the TCP addresses
+    /// if there are any.
+    private var readyLine: String {
+        func list(_ addresses: [SocketAddress]) -> String { addresses.map { "\($0)" }.joined(separator: ",") }
+        let tcp = listening.tcp.isEmpty ? "" : " tcp=\(list(listening.tcp))"
+        return "ready address=\(identity.address) listen=\(list(listening.udp))\(tcp)"
     }
 
     /// One pass of the control plane; wakes the worker if it left something for it.
@@ -85,6 +93,12 @@ extension Node {
         }
         if busy, port.takeWorkerSleep() { workerWake.signal() }
         return busy
+    }
+
+    /// Beacons out and in, and who is dialled for them.
+    private mutating func takeNeighbours(now: Instant) {
+        if let routerID = control.loop.routerID { discovery?.routerID = routerID }
+        discovery?.drive(&control.loop, now: now)
     }
 
     private mutating func takeResolutions(now: Instant) {

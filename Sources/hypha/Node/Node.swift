@@ -28,8 +28,11 @@ struct Node: ~Copyable {
     let worker: ThreadHandle
     let workerHandle: WorkerThread.Handle
     let resolver: Resolver
+    /// Nil: switched off, or impossible here.
+    var discovery: LocalDiscovery?
     let changes: OffloadChanges
-    let listening: [SocketAddress]
+    /// UDP and TCP addresses that are listened on, with the ports in use.
+    let listening: (udp: [SocketAddress], tcp: [SocketAddress])
     var offload: OffloadStatus
     var control: ControlPort
     let started: Instant
@@ -40,17 +43,19 @@ struct Node: ~Copyable {
         // Before the first thread: a thread that does not block the signals would be interrupted by them.
         let signals = try Signals()
         guard sodium_init() >= 0 else { throw NodeError("libsodium does not start on this machine") }
+        let files = OpenFileLimit.raise()
         let identity = try loadIdentity(configuration, log)
         let suites = try SuiteChoice.make(configuration.crypto)
         var offload = try OffloadStatus.probe(settings(configuration))
 
-        let sockets = try configuration.listen.map { listen in
+        let sockets = try configuration.listen.filter { $0.scheme == .hl1 }.map { listen in
             var options = UDPSocket.Options()
             options.receiveBuffer = configuration.tuning.socketBuffer.bytes
             options.sendBuffer = configuration.tuning.socketBuffer.bytes
             options.gro = OffloadSettings.Mode(configuration.tuning.udpGRO)
             return try UDPSocket.bind(listen.address, options: options)
         }
+        let listeners = try configuration.listen.filter { $0.scheme == .tcp }.map { try TCPListener.bind($0.address) }
         var tun: TunDevice?
         if configuration.tun.enabled {
             let device = try TunDevice.open(tunOptions(configuration, identity.address))
@@ -59,23 +64,29 @@ struct Node: ~Copyable {
         }
 
         let limits = configuration.limits
-        let links = limits.maxPeers + configuration.peers.count
-        let linkSessions = try sessionTable(entries: 4 * links, .link)
+        let links = linkNumbering(configuration)
+        let linkSessions = try sessionTable(entries: 4 * Int(links.firstStream), .link)
         let flowSessions = try sessionTable(entries: 3 * limits.sessions, .flow)
         let port = WorkerPort(
             snapshot: ForwardingSnapshot(fib: FIBBuilder().build()), linkSessions: linkSessions,
             flowSessions: flowSessions)
 
-        let pool = PacketPool(slabs: limits.slabs, slots: limits.parkedPackets + 1_024 + Worker.fragmentSlots)
+        let streams = StreamBudget(limits)
+        // Packets may wait for a session, and as many for a route.
+        let slots = 2 * limits.parkedPackets + 1_024 + Worker.fragmentSlots
+        let pool = PacketPool(slabs: limits.slabs + streams.slabs, slots: slots + streams.slots)
         Memory.adviseHugePages(pool.region)
         let counters = WorkerCounters()
         let workerWake = try Wake()
         let controlWake = try Wake()
         let changes = OffloadChanges()
-        let io = try WorkerIO.open(
-            WorkerIO.Options(
-                sockets: sockets, tun: tun, pool: pool, counters: counters, wake: workerWake, offload: offload,
-                changes: changes))
+        var options = WorkerIO.Options(
+            sockets: sockets, tun: tun, pool: pool, counters: counters, wake: workerWake, offload: offload,
+            changes: changes)
+        options.listeners = listeners
+        options.streamBuffers = streams.receiveSlabs
+        options.maxConnections = streams.links
+        let io = try WorkerIO.open(options)
         guard let aead = caead_context_create() else { throw NodeError("no memory for the packet ciphers") }
 
         let stateFile = StateFile(
@@ -85,7 +96,7 @@ struct Node: ~Copyable {
         do throws(NodeError) { state = try stateFile.load() } catch { log.warning("state", error.description) }
         let now = SystemClock.now()
         let loop = ControlLoop(
-            configuration: controlConfiguration(configuration, suites: suites.offered, sockets, state),
+            configuration: controlConfiguration(configuration, links, suites: suites.offered, sockets, state),
             identity: identity,
             network: .open, random: KernelRandom(), linkSessions: linkSessions, flowSessions: flowSessions,
             wallSeconds: SystemClock.wallSeconds, now: now)
@@ -94,12 +105,18 @@ struct Node: ~Copyable {
             publisher: SnapshotPublisher(
                 cells: [port.snapshots], first: ForwardingSnapshot(fib: FIBBuilder().build())), loop: loop)
         let resolver = try Resolver.start(wake: controlWake)
+        var discovery: LocalDiscovery?
+        if let routerID = control.loop.routerID {
+            // Neighbours dial the address that a beacon came from: a listener on all addresses, or none.
+            let everywhere = listeners.first { $0.localAddress.address == IPv6Address(high: 0, low: 0) }
+            discovery = LocalDiscovery.open(
+                configuration.discovery, tcpPort: everywhere?.localAddress.port ?? 0, routerID: routerID,
+                ownTun: tun?.index ?? 0, seed: UInt64.random(in: .min ... .max), log: log, now: now)
+        }
 
         let handle = WorkerThread.Handle()
         let thread = WorkerThread(
-            WorkerConfiguration(
-                ownAddress: identity.address, entryMode: configuration.crypto.seal == .header ? .header : .full,
-                maxLinks: links, maxPeers: limits.sessions, parkedPackets: limits.parkedPackets, aead: aead),
+            workerConfiguration(configuration, links, identity, aead: aead),
             io: io, pool: pool, counters: counters, port: port, controlWake: controlWake, handle: handle)
         let worker = try Threads.spawn(
             name: "hypha-worker-0", cpu: cpu(configuration.tuning), state: thread
@@ -108,10 +125,16 @@ struct Node: ~Copyable {
         log.info("start", "hypha \(Version.number) on Linux \(KernelRelease.current), key \(identity.publicKey.hex)")
         log.info("ciphers", "packet ciphers: \(suites.summary)")
         log.info("offload", "offloads: \(describe(offload, hasTun: tun != nil))")
+        let sharedFiles = sockets.count + listeners.count
+        if let warning = OpenFileLimit.warning(limit: files, links: streams.links, sockets: sharedFiles) {
+            log.warning("open_files", warning)
+        }
         return Node(
             log: log, signals: signals, identity: identity, port: port, workerWake: workerWake,
-            controlWake: controlWake, worker: worker, workerHandle: handle, resolver: resolver, changes: changes,
-            listening: sockets.map(\.localAddress), offload: offload, control: control, started: now,
+            controlWake: controlWake, worker: worker, workerHandle: handle, resolver: resolver, discovery: discovery,
+            changes: changes,
+            listening: (sockets.map(\.localAddress), listeners.map(\.localAddress)), offload: offload, control: control,
+            started: now,
             stateFile: stateFile)
     }
 
@@ -131,56 +154,6 @@ struct Node: ~Copyable {
         return SessionTable(memory: base, capacity: capacity, scope: scope)
     }
 
-    private static func settings(_ configuration: Configuration) -> OffloadSettings {
-        let tun = OffloadSettings.Mode(configuration.tun.offload)
-        return OffloadSettings(
-            udpGRO: OffloadSettings.Mode(configuration.tuning.udpGRO),
-            udpGSO: OffloadSettings.Mode(configuration.tuning.udpGSO), tunTSO: tun, tunUSO: tun == .off ? .off : .auto)
-    }
-
-    /// The TUN with super-packets sized so that one of them fills one train: its full segments, as they are on the wire,
-    /// come to just under the largest UDP train.
-    private static func tunOptions(_ configuration: Configuration, _ address: IPv6Address) -> TunDevice.Options {
-        var options = TunDevice.Options()
-        let mode = OffloadSettings.Mode(configuration.tun.offload)
-        let mtu = configuration.tun.mtu
-        let segments = Train.maxBytes / Worker.wireSize(innerLength: mtu)
-        options.name = configuration.tun.name
-        options.address = address
-        options.mtu = mtu
-        options.gsoMaxSize = segments > 1 ? min(65_535, segments * (mtu - 60) + 100) : 0
-        options.tso = mode
-        options.uso = mode == .off ? .off : .auto
-        return options
-    }
-
-    private static func controlConfiguration(
-        _ configuration: Configuration, suites: UInt8, _ sockets: [UDPSocket], _ state: RouterState?
-    ) -> ControlConfiguration {
-        // The socket that a dial leaves through: the first that speaks the family.
-        let ipv4 = sockets.firstIndex { $0.isIPv4 || $0.localAddress.address == IPv6Address(high: 0, low: 0) } ?? 0
-        let ipv6 = sockets.firstIndex { !$0.isIPv4 } ?? 0
-        return ControlConfiguration(
-            peers: configuration.peers.map {
-                ConfiguredPeer(
-                    key: $0.uri.key, host: $0.uri.host, port: $0.uri.port, label: $0.label,
-                    seal: $0.seal.map { $0 == .full ? .full : .header })
-            },
-            routes: configuration.routes.map { ConfiguredRoute(key: $0.key, via: $0.via) },
-            maxPeers: configuration.limits.maxPeers, maxSessions: configuration.limits.sessions, suites: suites,
-            largestDatagram: Node.largestDatagram, largestBody: Node.largestDatagram - 80,
-            ipv4Socket: UInt8(clamping: ipv4), ipv6Socket: UInt8(clamping: ipv6),
-            routing: RoutingSettings(state: state, isTransit: configuration.routing.transit))
-    }
-
-    /// The core of the first worker: the first of `tuning.cpus`, else the last that the process may use (the first one
-    /// tends to serve interrupts). Nil without pinning, or when there is only one core.
-    private static func cpu(_ tuning: Configuration.Tuning) -> Int? {
-        if let first = tuning.cpus.cpus.first { return first }
-        let usable = Threads.usableCPUs
-        return tuning.pin && usable.count > 1 ? usable.last : nil
-    }
-
     private static func describe(_ offload: OffloadStatus, hasTun: Bool) -> String {
         var features: [(String, OffloadStatus.Feature)] = [("UDP GRO", offload.udpGRO), ("UDP GSO", offload.udpGSO)]
         if hasTun {
@@ -191,15 +164,5 @@ struct Node: ~Copyable {
         return features.map { name, feature in
             feature.isOn ? "\(name) on" : "\(name) off (\(feature.reason))"
         }.joined(separator: ", ")
-    }
-}
-
-extension OffloadSettings.Mode {
-    init(_ feature: Configuration.Feature) {
-        switch feature {
-        case .auto: self = .auto
-        case .on: self = .on
-        case .off: self = .off
-        }
     }
 }
