@@ -7,6 +7,9 @@ import HyphaWire
 struct HelloBench {
     let options: BenchOptions
     let binary: String
+    let isSample: Bool
+
+    private var seconds: Double { options.seconds(isSample ? 1 : 5) }
 
     /// Nanoseconds between Hellos.
     private static let interval: UInt64 = 5_000_000
@@ -34,7 +37,6 @@ struct HelloBench {
     }
 
     private func ask(_ probe: ChildProcess) throws(BenchError) -> PipeMessage {
-        let seconds = options.seconds(5)
         try probe.send("probe ns=\(UInt64(seconds * 1e9)) interval=\(HelloBench.interval)")
         return try probe.answer("probed", within: seconds * 2 + 30)
     }
@@ -48,14 +50,13 @@ struct HelloBench {
     }
 
     private func loaded(_ rig: StreamRig, _ probe: ChildProcess) throws(BenchError) -> BenchRow {
-        let seconds = options.seconds(5) + 1
-        try rig.pair.begin(seconds: seconds)
+        try rig.pair.begin(seconds: seconds + 1)
         try rig.testbed.sleep(0.3)
         let usage = rig.node.usage
         let start = cbench_now()
         let probed = try ask(probe)
         let share = Double((rig.node.usage - usage).ran) / Double(cbench_now() &- start)
-        let burst = try rig.pair.end(seconds: seconds)
+        let burst = try rig.pair.end(seconds: seconds + 1)
         let gbps = burst.rate * Double(rig.pair.size) * 8e-9
         return try row("while data flows", probed, share: share, gbps: gbps)
     }

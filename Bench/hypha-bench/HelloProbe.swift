@@ -2,7 +2,8 @@ import CBench
 import Glibc
 import HyphaWire
 
-/// `hypha-bench hello-probe`: a stock neighbour that sends Hellos and takes the time until each one's IHU is there.
+/// `hypha-bench hello-probe`: stock neighbours that send Hellos in turn and take the time until each one's IHU is there.
+/// Several, because a node answers each neighbour no more than 50 Hellos a second.
 ///
 /// | command | answer |
 /// |---|---|
@@ -17,7 +18,10 @@ final class HelloProbe {
     /// Without sleeping at most so long, or the other neighbours on this core would get nothing.
     private static let busy: UInt64 = 2_000_000
 
-    private let neighbour: StockNeighbour
+    /// Neighbours, one TCP link each.
+    static let links = 5
+
+    private let neighbours: [StockNeighbour]
     private let runsFirst: Bool
 
     static func main() -> Int32 {
@@ -30,15 +34,20 @@ final class HelloProbe {
     }
 
     private init(_ setup: StreamSetup) throws(BenchError) {
-        neighbour = try StockNeighbour(secret: setup.secret, node: setup.relay)
-        _ = cbench_stamp(neighbour.socket)
+        var neighbours = [try StockNeighbour(secret: setup.secret, node: setup.relay)]
+        while neighbours.count < HelloProbe.links {
+            neighbours.append(try StockNeighbour(secret: NodeProcess.makeSecret(), node: setup.relay))
+        }
+        for neighbour in neighbours { _ = cbench_stamp(neighbour.socket) }
+        self.neighbours = neighbours
         runsFirst = cbench_run_first() == 0
     }
 
     private func serve() throws(BenchError) {
         BenchEndpoint.reply(PipeMessage("ready"))
         while true {
-            try listen(within: 20)
+            usleep(20_000)
+            for neighbour in neighbours { try listen(neighbour) }
             guard BenchEndpoint.hasCommand else { continue }
             guard let line = readLine() else { return }
             let command = PipeMessage(parsing: line)
@@ -49,8 +58,9 @@ final class HelloProbe {
         }
     }
 
-    private func listen(within milliseconds: Int32) throws(BenchError) {
-        guard try neighbour.receive(within: milliseconds) > 0 else { return }
+    /// Takes what the node says by itself.
+    private func listen(_ neighbour: StockNeighbour) throws(BenchError) {
+        guard try neighbour.receive(within: 0) > 0 else { return }
         while let frame = try neighbour.nextFrame() { try neighbour.take(control: frame) }
     }
 
@@ -63,12 +73,13 @@ final class HelloProbe {
         var lost = 0
         var stamped = 0
         var due = cbench_now()
-        for _ in 0..<count {
+        for number in 0..<count {
+            let neighbour = neighbours[number % neighbours.count]
             due &+= interval
             let now = cbench_now()
             if due > now { usleep(UInt32((due &- now) / 1_000)) } else { due = now }
-            try listen(within: 0)
-            guard let answer = try sample() else {
+            try listen(neighbour)
+            guard let answer = try sample(neighbour) else {
                 lost += 1
                 continue
             }
@@ -88,7 +99,9 @@ final class HelloProbe {
     }
 
     /// Sends a Hello and waits for the IHU: nanoseconds until it was there and until it was read. Nil when none came.
-    private func sample() throws(BenchError) -> (arrived: UInt64, read: UInt64, isStamped: Bool)? {
+    private func sample(
+        _ neighbour: StockNeighbour
+    ) throws(BenchError) -> (arrived: UInt64, read: UInt64, isStamped: Bool)? {
         let before = neighbour.answers
         let start = cbench_now()
         let startWall = cbench_wall()

@@ -169,12 +169,18 @@ final class StockNeighbour {
         }
     }
 
-    /// Takes control frames until the node announces `prefix`, or says why that did not happen.
+    /// Asks for a route as a stock node with a packet does, and takes control frames until it is announced.
     func waitForRoute(to prefix: Prefix, within seconds: Double) throws(BenchError) {
-        let deadline = cbench_now() &+ UInt64(seconds * 1e9)
+        let start = cbench_now()
+        var asked: UInt64 = 0
         while !routes.contains(prefix) {
-            guard cbench_now() < deadline else {
+            let passed = cbench_now() &- start
+            guard passed < UInt64(seconds * 1e9) else {
                 throw .failed("the node announced no route to \(prefix) within \(seconds) s")
+            }
+            if passed >= asked &* 1_000_000_000 {
+                asked &+= 1
+                try send(.routeRequest(BabelTLV.RouteRequest(prefix: prefix)))
             }
             guard try receive(within: 20) > 0 else { continue }
             while let frame = try nextFrame() { try take(control: frame) }

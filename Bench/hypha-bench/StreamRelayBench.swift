@@ -10,6 +10,7 @@ import HyphaWire
 struct StreamRelayBench {
     let options: BenchOptions
     let binary: String
+    let isSample: Bool
 
     /// Payloads measured when none is asked for: what a full inner packet of 1,400 bytes becomes, and a small one.
     static let payloads = [StockData.commonPayload, 64]
@@ -64,7 +65,7 @@ struct StreamRelayBench {
     }
 
     private func round(_ rig: StreamRig, _ bare: ChildProcess, _ barePair: StreamPair) throws(BenchError) -> Round {
-        let seconds = options.seconds(1)
+        let seconds = options.seconds(isSample ? 0.4 : 1)
         let before = try rig.node.counters()
         let usage = rig.node.usage
         let burst = try rig.pair.burst(seconds: seconds)
