@@ -85,9 +85,10 @@ func classifyTun(
         return enterStock(packet, peer, link, nextHop.link, &stock, context, &rejections)
     }
     let frame = frameSize(innerLength: packet.largestPacket)
-    guard frame <= frameLimit(link, .data) else {
+    let limit = Int(link.pointee.largestFrame(.data))
+    guard frame <= limit else {
         // The largest inner packet that fits is not padded: 256 bytes of plaintext and more are not.
-        let room = max(IPv6MTU.minimum, frameLimit(link, .data) - frameSize(innerLength: 1_280) + 1_280)
+        let room = max(IPv6MTU.minimum, limit - frameSize(innerLength: 1_280) + 1_280)
         rejections.localError(.packetTooBig(mtu: UInt32(room)), about: whole, context)
         return .drop(.tooBig)
     }
@@ -120,19 +121,6 @@ enum IPv6MTU {
 @inline(__always)
 func frameSize(innerLength: Int) -> Int {
     LinkHeader.size &+ RoutingHeader.size &+ LinkHeader.tagSize &+ FlowBody.bodySize(innerLength: innerLength)
-}
-
-/// The largest frame that a packet made here may be on its first link. Stock bodies go in two datagrams where one is too
-/// small (docs/protocol.md, "Fragments"), native ones are kept below that. A stock frame holds 65,535 bytes of payload.
-@inline(__always)
-func frameLimit(_ link: UnsafeMutablePointer<LinkRecord>, _ kind: RoutingHeader.Kind) -> Int {
-    if link.pointee.isStream != 0 {
-        return StockFrameSize.framing &+ StockData.maxPayload &- (kind == .stock ? 0 : NativePayload.headerSize)
-    }
-    guard kind == .stock else { return Int(link.pointee.mtu) }
-    // A piece: link header, 4 bytes that say which piece it is, at least a byte, tag.
-    let piece = Int(link.pointee.mtu) &- (LinkHeader.fragmentMinimum &- 1)
-    return LinkHeader.size &+ min(StockFrameSize.mostInTwo, 2 &* max(0, piece)) &+ LinkHeader.tagSize
 }
 
 /// How a packet that enters here is sealed on its first link: the node's choice or the link's, and full where the

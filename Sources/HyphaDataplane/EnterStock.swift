@@ -11,7 +11,7 @@ func enterStock(
 ) -> EntryVerdict {
     let whole = UnsafeRawBufferPointer(start: UnsafeRawPointer(packet.bytes), count: packet.length)
     guard stock.policy != .require else { return .drop(.downgrade) }
-    let limit = frameLimit(link, .stock)
+    let limit = Int(link.pointee.largestFrame(.stock))
     guard StockFrameSize.overhead + packet.largestPacket <= limit else {
         let room = max(IPv6MTU.minimum, limit - StockFrameSize.overhead)
         rejections.localError(.packetTooBig(mtu: UInt32(room)), about: whole, context)

@@ -53,8 +53,6 @@ func openStock(
 
 /// In `lane` of a frame whose payload begins like a native one, though no session knows it. Lanes are below 16.
 private let looksNative: UInt8 = 0xFE
-/// In `lane` of a native packet that came in a stock frame: its `link` is the id of the link that it came by.
-let arrivedByLinkID: UInt8 = 0xFF
 
 /// First byte of the stock frame that a descriptor of the mode `stock` stands for.
 @inline(__always)
@@ -166,7 +164,6 @@ private func takeNative(
         packet.pointee.offset &+= UInt32(NativePayload.headerSize)
         packet.pointee.length &-= UInt32(NativePayload.headerSize)
         packet.pointee.mode = .full
-        packet.pointee.lane = arrivedByLinkID
         return true
     case .initiation: exact = LinkHeader.initiationSize
     case .response: exact = LinkHeader.responseSize
@@ -178,7 +175,9 @@ private func takeNative(
     else { return false }
     NativePayload.writeRoutingHeader(header, from: frame)
     RoutingHeader.setHopLimit(header, RoutingHeader.hopLimit(header) &- 1)
-    if punts.packet(.overlay, header, length: RoutingHeader.size &+ bodyLength, link: packet.pointee.link) {
+    if punts.packet(
+        .overlay, header, length: RoutingHeader.size &+ bodyLength, link: context.arrivalLink(packet.pointee))
+    {
         packet.pointee.disposition = .punted
     } else {
         packet.pointee.drop(.puntFull)

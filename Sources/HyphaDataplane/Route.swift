@@ -41,8 +41,9 @@ func route(
                 packet.pointee.drop(.linkDown)
                 continue
             }
-            guard packet.pointee.length <= link.pointee.largestFrame(kind) else {
-                let room = Int(link.pointee.mtu) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
+            let limit = link.pointee.largestFrame(kind)
+            guard packet.pointee.length <= limit else {
+                let room = Int(limit) &- LinkHeader.size &- RoutingHeader.size &- LinkHeader.tagSize
                 rejections.refuse(
                     .tooBig, value: UInt16(clamping: max(0, room)), kind: kind, packet.pointee, &stock, context, &punts)
                 packet.pointee.drop(.tooBig)
@@ -92,17 +93,12 @@ func route(
                 }
             case .stock:
                 // Over HL1, too, it is from here on what it would be had it come in a stock frame. `openStock` takes its hop.
-                if !isStock {
-                    let body = Int(packet.pointee.length) &- StockFrameSize.framing
-                    guard packet.pointee.mode == .full,
-                        NativePayload.writeStockFrame(frame, from: header, bodyLength: body)
-                    else {
-                        packet.pointee.drop(.badFrame)
-                        continue
-                    }
-                    packet.pointee.link = StageContext.streamArrival | context.arrivalLink(packet.pointee)
-                    packet.pointee.mode = .stock
+                let body = Int(packet.pointee.length) &- StockFrameSize.framing
+                if !isStock, !NativePayload.writeStockFrame(frame, from: header, bodyLength: body) {
+                    packet.pointee.drop(.badFrame)
+                    continue
                 }
+                packet.pointee.mode = .stock
                 packet.pointee.disposition = .deliver
             }
         case .none, .unreachable:

@@ -31,6 +31,7 @@ func sealStock(
             continue
         }
         guard let nonce = stock.nonces.next() else {
+            stock.checkNonces(&punts)
             packet.pointee.drop(.flowExpired)
             continue
         }

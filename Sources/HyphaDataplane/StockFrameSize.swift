@@ -9,6 +9,4 @@ enum StockFrameSize {
     static let framing = payloadOffset + LinkHeader.tagSize
     /// Bytes of a frame beside its content.
     static let overhead = framing + StockPayload.overhead
-    /// Bytes of routing header and body that go in two datagrams at most.
-    static let mostInTwo = 4_096
 }

@@ -184,7 +184,7 @@ public struct StockNegotiation: Equatable, BitwiseCopyable, Sendable {
     private mutating func sessionStarted(_ decision: inout Decision, now: Instant) {
         hasSession = true
         isShakingHands = false
-        lastHandshake = .zero
+        if session == .require { lastHandshake = .zero }
         if !hadSession { graceUntil = now.advanced(byMilliseconds: StockNegotiation.graceMilliseconds) }
         hadSession = true
         let until = now.advanced(byMilliseconds: StockNegotiation.pinMilliseconds)

@@ -135,7 +135,7 @@ struct AnswerTests {
         #expect(bench.left.received[0].datagram.count == 132)
     }
 
-    /// Handshakes get answers, errors and stock bodies none.
+    /// Handshakes get answers, errors none, and stock bodies none where only native sessions are allowed.
     @Test func kinds() throws {
         let bench = try Bench()
         for kind in 0...5 as ClosedRange<UInt8> {
@@ -209,7 +209,7 @@ struct AnswerTests {
             #expect(bench.node.punts.isEmpty && bench.node.sent.isEmpty)
         }
         bench.arrive(bench.packet(kind: 4, to: bench.node.address))
-        #expect(bench.node.drops == ["no_listener": 4, "unsupported": 1])
+        #expect(bench.node.drops == ["no_listener": 4, "downgrade": 1])
         // Longer than a record: it does not fit.
         bench.arrive(bench.packet(kind: 1, to: bench.node.address, body: 2_000))
         #expect(bench.node.drops["punt_full"] == 1)

@@ -27,8 +27,8 @@ struct ConservationTests {
         #expect(delivered > 500 && reassembled > 20)
         let missing = Set(DropReason.allCases).subtracting(seen)
             .subtracting([
-                .sendFailed, .tunFailed, .rateLimited, .shutdown, .puntFull, .flowReplay, .noBuffer, .badLane,
-                .badFragment, .unknownSource, .downgrade, .displaced, .unsafe,
+                .sendFailed, .tunFailed, .rateLimited, .shutdown, .puntFull, .noBuffer, .badLane, .badFragment,
+                .displaced, .unsafe,
             ])
         #expect(missing == [])
     }

@@ -229,7 +229,7 @@ struct InjectionTests {
         bench.node.turn(bench.network.now)
         bench.node.turn(bench.network.now)
         #expect(bench.node.sent.isEmpty)
-        #expect(bench.node.drops == ["link_down": 2, "no_route": 2])
+        #expect(bench.node.drops == ["link_down": 2])
         bench.injectOverlay(bench.overlay(100))
         bench.node.turn(bench.network.now)
         #expect(bench.link.received.count == 1)

@@ -9,7 +9,8 @@ import Testing
 @testable import HyphaDataplane
 
 /// A line of three nodes to which everything happens at random that can happen to workers: good, damaged, replayed and
-/// invented packets, hostile super-packets, full queues, empty pools, sessions and links that come and go, time.
+/// invented packets, hostile super-packets, full queues, empty pools, sessions, routes and links that come and go, stock
+/// bodies with and without sense, time. Every node has a session policy of its own.
 ///
 /// The test plays control: it uses a slot again only when its worker said that it retired the session.
 final class RandomRun {
@@ -20,6 +21,9 @@ final class RandomRun {
     let b: TestNode
     private var links: [(one: TestNode, idOne: UInt32, two: TestNode, idTwo: UInt32)] = []
     private var peers: (a: UInt32, b: UInt32) = (0, 0)
+    private var identities: [ObjectIdentifier: StockIdentity] = [:]
+    /// The ids that nodes know each other by: of one at the other.
+    private var known: [(at: TestNode, of: TestNode, id: UInt32)] = []
     /// Slots of sessions by node, oldest first.
     private var linkSlots: [ObjectIdentifier: [UInt32]] = [:]
     private var flowSlots: [ObjectIdentifier: [UInt32]] = [:]
@@ -35,20 +39,30 @@ final class RandomRun {
         network.comment = "seed \(seed)"
         self.network = network
         var random = Seed(seed &+ 77)
-        let options = {
-            TestNode.Options(
+        let node = { (name: String) in
+            let identity = try StockIdentity(network)
+            var options = TestNode.Options(
                 entryMode: Bool.random(using: &random) ? .full : .header,
                 hasTun: true, slabs: Int.random(in: 4...20, using: &random),
                 slots: Int.random(in: 4...40, using: &random), parked: Int.random(in: 1...24, using: &random))
+            options.address = identity.address
+            options.stock = identity.configuration(
+                [.require, .auto, .auto, .classic][Int.random(in: 0..<4, using: &random)],
+                early: Bool.random(using: &random) ? .queue : .legacy, prefix: random.next())
+            options.asksForRoutes = Bool.random(using: &random)
+            return (try network.add(name, options), identity)
         }
-        a = try network.add("A", options())
-        r = try network.add("R", options())
-        b = try network.add("B", options())
+        let made = try ["A", "R", "B"].map(node)
+        (a, r, b) = (made[0].0, made[1].0, made[2].0)
+        for (node, identity) in made { identities[ObjectIdentifier(node)] = identity }
         for (one, two) in [(a, r), (r, b)] {
             let (idOne, idTwo) = (one.addLink(to: two.endpoint), two.addLink(to: one.endpoint))
             links.append((one, idOne, two, idTwo))
         }
-        peers = (a.addPeer(b.address), b.addPeer(a.address))
+        for (at, of) in [(a, b), (b, a), (a, r), (b, r), (r, a), (r, b)] {
+            known.append((at, of, at.addPeer(of.address)))
+        }
+        peers = (known[0].id, known[1].id)
         try heal()
         network.tamper = { [unowned self] from, train in self.tamper(from, train) }
     }
@@ -99,7 +113,7 @@ final class RandomRun {
 
     private func act() throws {
         let node = pick([a, b, r])
-        switch number(0...42) {
+        switch number(0...48) {
         case 0...15: node.io.arriveFromTun(tunRead(node))
         case 16...18: node.io.arrive(datagram(), segmentSize: chance(3) ? number(1...400) : 0, from: node.endpoint)
         case 19...20:
@@ -123,6 +137,9 @@ final class RandomRun {
             node.command(WorkerCommand(chance(2) ? .confirmLinkSession : .confirmFlowSession, slot: slot))
         case 37...38: inject(node)
         case 39...41: injectLarge(node)
+        case 42...43: injectStock(node)
+        case 44: introduce(node)
+        case 45...47: answerRoute(node)
         default: setLimits(node)
         }
     }
@@ -131,6 +148,7 @@ final class RandomRun {
     private func tunRead(_ node: TestNode) -> [UInt8] {
         let targets = [
             a.address, b.address, a.address, b.address, r.address, IPv6Address(high: 0x0401 << 48, low: 1),
+            IPv6Address(high: 0x0402 << 48 | UInt64(number(0...20)), low: 1),
         ]
         let to = pick(targets)
         let from = chance(10) ? pick(targets) : node.address
@@ -248,6 +266,54 @@ final class RandomRun {
         }
     }
 
+    /// A stock body of one node for another, with any content, under a nonce that may come again.
+    private func injectStock(_ node: TestNode) {
+        let target = pick([a, r, b])
+        guard target !== node, let one = identities[ObjectIdentifier(node)],
+            let other = identities[ObjectIdentifier(target)]
+        else { return }
+        let kind = UInt8(pick([0, 0, 1, 2, 3]))
+        let inner = Inner.udp(from: node.address, to: target.address, payload: network.bytes(number(0...900)))
+        let content =
+            switch number(0...3) {
+            case 0: network.bytes(number(0...300))
+            case 1: target.address.bytes + inner
+            default: inner
+            }
+        let nonce = [UInt8(number(0...40))] + [UInt8](repeating: 9, count: 11)
+        let mark: [UInt8] = chance(3) ? [0x48, 0] : [0, 0]
+        var payload = StockPeer.seal(one.shared(other.key), nonce, [1, kind] + mark + content)
+        if chance(6) { payload = [0x48, 0x45, 0x31, 0x01] + network.bytes(number(0...300)) }
+        if chance(8) { payload = network.bytes(number(0...40)) }
+        let source = chance(8) ? IPv6Address(high: 0x0403 << 48 | UInt64(number(0...9)), low: 1) : node.address
+        let route = Seal.route(
+            kind: 4, hopLimit: UInt8(chance(4) ? number(0...4) : 64), source: source.bytes,
+            destination: target.address.bytes)
+        let bytes = route + payload
+        node.inject(InjectedPacket(kind: .overlay, length: bytes.count), bytes)
+    }
+
+    private func setPeer(_ node: TestNode, _ id: UInt32, _ other: TestNode, bits: UInt32 = 0) {
+        node.setPeer(id, other.address, key: identities[ObjectIdentifier(other)]?.key ?? [], bits: bits)
+    }
+
+    /// Control knows more, or less, of a peer than before.
+    private func introduce(_ node: TestNode) {
+        guard let pair = known.filter({ $0.at === node }).randomElement(using: &network.random) else { return }
+        setPeer(node, pair.id, pair.of, bits: pick([0, WorkerCommand.nativeHintBit, WorkerCommand.nativeProofBit]))
+    }
+
+    /// What control says of routes that packets wait for, and of nonces.
+    private func answerRoute(_ node: TestNode) {
+        let high = pick([
+            a.address.high, b.address.high, r.address.high, 0x0401 << 48, 0x0402 << 48 | UInt64(number(0...20)),
+            0x0403 << 48 | UInt64(number(0...9)),
+        ])
+        let operation: WorkerCommand.Operation = pick([.routeResolved, .routeResolved, .routeFailed, .setStockPrefix])
+        node.command(
+            WorkerCommand(operation, endpoint: SocketAddress(address: IPv6Address(high: high, low: 1), port: 0)))
+    }
+
     private func setLimits(_ node: TestNode) {
         let link = UInt32(number(0...1))
         node.command(
@@ -270,11 +336,8 @@ final class RandomRun {
             linkSlots[ObjectIdentifier(link.one), default: []].append(slots.a)
             linkSlots[ObjectIdentifier(link.two), default: []].append(slots.b)
         }
-        for (node, id, other) in [(a, peers.a, b), (b, peers.b, a)] {
-            node.command(
-                WorkerCommand(.setPeer, id: id, value: 1, endpoint: SocketAddress(address: other.address, port: 0)))
-            makeRoom(node, &flowSlots, .retireFlowSession)
-        }
+        for pair in known { setPeer(pair.at, pair.id, pair.of) }
+        for node in [a, b] { makeRoom(node, &flowSlots, .retireFlowSession) }
         if a.flowAllocator.available > 0, b.flowAllocator.available > 0 {
             let slots = try network.renewFlow(a, peers.a, b, peers.b, suite: UInt8(number(1...2)))
             flowSlots[ObjectIdentifier(a), default: []].append(slots.a)
@@ -282,8 +345,10 @@ final class RandomRun {
         }
         a.routes.insert(Prefix(b.address, length: 64), NextHop(kind: .link, link: links[0].idOne, peer: peers.a))
         b.routes.insert(Prefix(a.address, length: 64), NextHop(kind: .link, link: links[1].idTwo, peer: peers.b))
-        r.routes.insert(Prefix(a.address, length: 64), NextHop(kind: .link, link: links[0].idTwo))
-        r.routes.insert(Prefix(b.address, length: 64), NextHop(kind: .link, link: links[1].idOne))
+        a.routes.insert(Prefix(r.address, length: 64), NextHop(kind: .link, link: links[0].idOne, peer: known[2].id))
+        b.routes.insert(Prefix(r.address, length: 64), NextHop(kind: .link, link: links[1].idTwo, peer: known[3].id))
+        r.routes.insert(Prefix(a.address, length: 64), NextHop(kind: .link, link: links[0].idTwo, peer: known[4].id))
+        r.routes.insert(Prefix(b.address, length: 64), NextHop(kind: .link, link: links[1].idOne, peer: known[5].id))
         for node in network.nodes {
             node.routes.insert(Prefix(node.address, length: 64), NextHop(kind: .local))
             _ = node.publishRoutes()
@@ -307,12 +372,11 @@ final class RandomRun {
             for buffer in 0..<node.pool.slabCount + node.pool.slotCount {
                 references += node.pool.holders(UInt32(buffer))
             }
-            let slots = node.worker.parking.count + node.worker.reassembly.waiting
-            let known = node.io.heldReferences + slots + held.count { $0.node === node }
+            let known = node.io.heldReferences + node.parkedSlots + held.count { $0.node === node }
             if references < known || references > known + 2 {
                 Issue.record("seed \(seed), \(node.name): \(references) references, \(known) known")
             }
-            if slots > 0, node.worker.nextDeadline == .distantFuture {
+            if node.parkedSlots > 0, node.worker.nextDeadline == .distantFuture {
                 Issue.record("seed \(seed), \(node.name): something waits and nothing is due")
             }
         }

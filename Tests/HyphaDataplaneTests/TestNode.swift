@@ -26,6 +26,8 @@ final class TestNode {
         var stock = StockConfiguration.nativeOnly
         /// Session blocks of each table.
         var sessions = 16
+        var maxPeers = 16
+        var asksForRoutes = false
     }
 
     let name: String
@@ -95,12 +97,13 @@ final class TestNode {
         io = MemoryIO(pool: pool, counters: counters, hasTun: options.hasTun)
         io.maxConnections = options.maxStreams
         var configuration = WorkerConfiguration(
-            ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks, maxPeers: 16,
-            parkedPackets: options.parked, aead: aead)
+            ownAddress: address, entryMode: options.entryMode, maxLinks: options.maxLinks,
+            maxPeers: options.maxPeers, parkedPackets: options.parked, aead: aead)
         configuration.maxStreams = options.maxStreams
         configuration.streamQueueSlots = options.slots / 4 * 3
         configuration.streamSlabs = options.slabs / 8
         configuration.stock = options.stock
+        configuration.asksForRoutes = options.asksForRoutes
         numbering = configuration.links
         worker = Worker(configuration, port: port, pool: pool, counters: counters)
     }
@@ -147,13 +150,18 @@ final class TestNode {
         command(WorkerCommand(.setLink, id: id, value: UInt32(mtu) | (fullOnly ? 1 << 16 : 0), endpoint: endpoint))
     }
 
-    func addPeer(_ address: IPv6Address, ownsPrefix: Bool = true) -> UInt32 {
+    func addPeer(_ address: IPv6Address, ownsPrefix: Bool = true, key: [UInt8] = [], bits: UInt32 = 0) -> UInt32 {
         let id = nextPeer
         nextPeer += 1
-        command(
-            WorkerCommand(
-                .setPeer, id: id, value: ownsPrefix ? 1 : 0, endpoint: SocketAddress(address: address, port: 0)))
+        setPeer(id, address, ownsPrefix: ownsPrefix, key: key, bits: bits)
         return id
+    }
+
+    func setPeer(_ id: UInt32, _ address: IPv6Address, ownsPrefix: Bool = true, key: [UInt8], bits: UInt32 = 0) {
+        var peer = WorkerCommand(
+            .setPeer, id: id, value: bits | (ownsPrefix ? 1 : 0), endpoint: SocketAddress(address: address, port: 0))
+        peer.key = WorkerCommand.KeyBytes(key)
+        command(peer)
     }
 
     func route(_ prefix: Prefix, _ nextHop: NextHop, alternates: [NextHop] = []) {
@@ -236,12 +244,17 @@ final class TestNode {
         return all
     }
 
+    /// Slots in which packets wait.
+    var parkedSlots: Int {
+        worker.parking.count + worker.routes.count + worker.stock.waiting.count + worker.reassembly.waiting
+    }
+
     /// With nothing in flight: every buffer is free but the two slabs at hand and the slots of what waits.
     func expectNoLeak(_ comment: Comment? = nil) {
         #expect(io.inFlight == 0, comment)
         #expect(pool.freeSlabCount >= pool.slabCount - 2, comment)
         #expect(worker.streams.waiting == 0, comment)
-        #expect(pool.freeSlotCount == pool.slotCount - worker.parking.count - worker.reassembly.waiting, comment)
+        #expect(pool.freeSlotCount == pool.slotCount - parkedSlots, comment)
         var references = 0
         for buffer in 0..<pool.slabCount + pool.slotCount { references += pool.holders(UInt32(buffer)) }
         #expect(references == pool.slabCount - pool.freeSlabCount + pool.slotCount - pool.freeSlotCount, comment)

@@ -44,6 +44,15 @@ private func load(_ text: String) throws -> Configuration {
     #expect(seen == ConfigurationKeys.all.map(\.path))
 }
 
+@Test func theNodeAmongMyceliumNodesDialsOverTCP() throws {
+    let configuration = try load(SampleFile.text("mycelium.toml"))
+    #expect(configuration.peers.allSatisfy { $0.uri.key == nil } && configuration.peers.count == 2)
+    var expected = Configuration()
+    expected.peers = configuration.peers
+    expected.listen.swapAt(0, 1)
+    #expect(configuration == expected)
+}
+
 @Test func thePublicPeerListensAndHasNoInterface() throws {
     let configuration = try load(SampleFile.text("public-peer.toml"))
     #expect(!configuration.tun.enabled)

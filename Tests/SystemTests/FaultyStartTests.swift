@@ -56,6 +56,12 @@ extension SystemTests {
             try expectFailure(["run", "--no-tun", "--key-file", otherKey()], naming: ["9651", "in use"])
         }
 
+        @Test func aTCPPortInUse() throws {
+            try expectFailure(
+                ["run", "--no-tun", "--key-file", otherKey(), "--listen", "hl1://[::]:9700", "-t", "9651"],
+                naming: ["TCP [::]:9651", "in use", "listen on another port"])
+        }
+
         @Test func aTunNameInUse() throws {
             try expectFailure(
                 ["run", "--key-file", otherKey(), "--listen", "hl1://[::]:9700"], on: .a, naming: ["hypha0"])
