@@ -36,33 +36,34 @@ struct HelloBench {
         }
     }
 
-    private func ask(_ probe: ChildProcess) throws(BenchError) -> PipeMessage {
-        try probe.send("probe ns=\(UInt64(seconds * 1e9)) interval=\(HelloBench.interval)")
-        return try probe.answer("probed", within: seconds * 2 + 30)
-    }
-
     private func idle(_ rig: StreamRig, _ probe: ChildProcess) throws(BenchError) -> BenchRow {
-        let usage = rig.node.usage
-        let start = cbench_now()
-        let probed = try ask(probe)
-        let share = Double((rig.node.usage - usage).ran) / Double(cbench_now() &- start)
-        return try row("idle", probed, share: share, gbps: 0)
+        let (probed, usage) = try ask(probe, rig.node)
+        return try row("idle", probed, usage, gbps: 0)
     }
 
     private func loaded(_ rig: StreamRig, _ probe: ChildProcess) throws(BenchError) -> BenchRow {
         try rig.pair.begin(seconds: seconds + 1)
         try rig.testbed.sleep(0.3)
-        let usage = rig.node.usage
-        let start = cbench_now()
-        let probed = try ask(probe)
-        let share = Double((rig.node.usage - usage).ran) / Double(cbench_now() &- start)
+        let (probed, usage) = try ask(probe, rig.node)
         let burst = try rig.pair.end(seconds: seconds + 1)
-        let gbps = burst.rate * Double(rig.pair.size) * 8e-9
-        return try row("while data flows", probed, share: share, gbps: gbps)
+        return try row("while data flows", probed, usage, gbps: burst.rate * Double(rig.pair.size) * 8e-9)
+    }
+
+    /// What the probe says, and shares of a core that the node had and had to wait for meanwhile.
+    private func ask(
+        _ probe: ChildProcess, _ node: NodeProcess
+    ) throws(BenchError) -> (PipeMessage, usage: (ran: Double, waited: Double)) {
+        let before = node.usage
+        let start = cbench_now()
+        try probe.send("probe ns=\(UInt64(seconds * 1e9)) interval=\(HelloBench.interval)")
+        let probed = try probe.answer("probed", within: seconds * 2 + 30)
+        let usage = node.usage - before
+        let duration = Double(max(1, cbench_now() &- start))
+        return (probed, (Double(usage.ran) / duration, Double(usage.waited) / duration))
     }
 
     private func row(
-        _ name: String, _ probed: PipeMessage, share: Double, gbps: Double
+        _ name: String, _ probed: PipeMessage, _ usage: (ran: Double, waited: Double), gbps: Double
     ) throws(BenchError) -> BenchRow {
         let micros = { (key: String) throws(BenchError) in Double(try probed.number(key)) / 1_000 }
         let samples = try probed.number("samples")
@@ -80,10 +81,11 @@ struct HelloBench {
                 ("max_us", .number(longest)), ("read_p50_us", .number(try micros("read_p50"))),
                 ("read_p99_us", .number(try micros("read_p99"))), ("read_max_us", .number(try micros("read_max"))),
                 ("stamped", .count(try probed.number("stamped"))), ("runs_first", .count(isFirst ? 1 : 0)),
-                ("node_share", .number(share)),
+                ("node_share", .number(usage.ran)), ("node_wait", .number(usage.waited)),
             ],
             note: "answer after \(figures[0]) us (median), \(figures[1]) (99 %), \(figures[2]) (longest) of \(samples) "
-                + "Hellos; node \(BenchResult.fixed(share * 100, 0)) % of its core"
+                + "Hellos; node \(BenchResult.fixed(usage.ran * 100, 0)) % of its core, and waited for it "
+                + "\(BenchResult.fixed(usage.waited * 100, 0)) % of the time"
                 + (isFirst ? "" : "; the probe could not run before other work"))
     }
 }
