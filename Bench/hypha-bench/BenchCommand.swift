@@ -7,6 +7,10 @@ enum BenchCommand {
         switch arguments.dropFirst().first {
         case "relay-sender": return RelaySender.main()
         case "relay-sink": return RelaySink.main()
+        case "stream-sender": return StreamSender.main()
+        case "stream-sink": return StreamSink.main()
+        case "hello-probe": return HelloProbe.main()
+        case "bare-relay": return BareRelay.main()
         default: break
         }
         let options: BenchOptions
@@ -35,7 +39,10 @@ enum BenchCommand {
                 switch bench {
                 case .crypto: result.rows += crypto(options, isSample: isSample)
                 case .fib: result.rows += fib(options, isSample: isSample)
-                case .relay: result.rows += try relay(options)
+                case .relay:
+                    result.rows += try relay(options, options.transport)
+                    if isSample, options.transport == .udp { result.rows += try relay(options, .tcp, isSample: true) }
+                case .ihu: result.rows += try ihu(options, isSample: isSample)
                 case .tunnel: result.rows += try tunnel(options, isSample: isSample)
                 }
             } catch .interrupted {
@@ -98,10 +105,23 @@ enum BenchCommand {
         }
     }
 
-    private static func relay(_ options: BenchOptions) throws(BenchError) -> [BenchRow] {
+    private static func relay(
+        _ options: BenchOptions, _ transport: Transport, isSample: Bool = false
+    ) throws(BenchError) -> [BenchRow] {
+        if transport == .tcp {
+            let bench = StreamRelayBench(options: options, binary: try options.findBinary(), isSample: isSample)
+            try requireTools(["ip"])
+            return try bench.run()
+        }
         let bench = RelayBench(
             options: options, binary: try options.findBinary(), suite: options.suite ?? .preferred, mode: options.mode)
         try requireTools(options.singles ? ["ip", "ethtool"] : ["ip"])
+        return try bench.run()
+    }
+
+    private static func ihu(_ options: BenchOptions, isSample: Bool) throws(BenchError) -> [BenchRow] {
+        let bench = HelloBench(options: options, binary: try options.findBinary(), isSample: isSample)
+        try requireTools(["ip"])
         return try bench.run()
     }
 
@@ -121,27 +141,31 @@ enum BenchCommand {
     }
 
     static let helpText = """
-        usage: hypha-bench [crypto] [fib] [relay] [tunnel] [options]
+        usage: hypha-bench [crypto] [fib] [relay] [ihu] [tunnel] [options]
 
         Measures this build on this machine. Without the name of a benchmark: a short sample of all.
 
           crypto    sealing and opening of packets, every suite and library that is there
           fib       route lookups in a table of --prefixes random prefixes
           relay     one hypha node forwards from a sender to a sink (root; needs ip)
+          ihu       how soon a node answers the Hellos of stock neighbours, idle and at full rate (root; needs ip)
           tunnel    iperf3 through two hypha nodes with TUN (root; needs ip, ping, iperf3)
 
-        relay and tunnel run real nodes in network namespaces of their own, which the kernel frees when the
+        relay, ihu and tunnel run real nodes in network namespaces of their own, which the kernel frees when the
         benchmark ends, however it ends. They pin what they start: sender and sink on the first usable core and
         the relay on the second; node A and the iperf3 client on the first, node B and its server on the second.
 
           --size N[,N...]    crypto: bytes of a packet (64,80,128,512,1400,8900)
                              relay: UDP payload of a datagram, 96 to 8952, smaller is raised to 96 (1400)
+                             relay over TCP: payload of a stock frame, 32 to 65535 (1432,64)
                              tunnel: UDP payload inside the tunnel, at most 1352 (64,1352); TCP uses the TUN MTU
-          --seconds S        crypto and fib: for each figure (0.2); relay: longest burst (0.25); tunnel: run (2)
+          --transport NAME   relay: udp for HL1 links, tcp for stock neighbours (udp)
+          --seconds S        crypto and fib: for each figure (0.2); relay: longest burst (0.25, over TCP 1);
+                             ihu: idle and again at full rate (5); tunnel: run (2)
           --rounds N         relay: bursts (5); tunnel: runs of each kind (3); figures are medians
           --seal MODE        relay and tunnel: header or full (header)
           --suite NAME       aes or chacha (relay, tunnel: aes where the processor has it; crypto: both)
-          --workers N        relay and tunnel: forwarding threads of a node (1)
+          --workers N        relay, ihu and tunnel: forwarding threads of a node (1)
           --prefixes N       fib: size of the table (200000)
           --singles          relay: the sender's link carries no trains, the relay gets each datagram alone
           --max-memory SIZE  relay: packets sealed ahead (1.2G); a burst ends when they are used
@@ -153,6 +177,13 @@ enum BenchCommand {
         copy is a replay. The sink opens some of them and compares content and hop limit. loss is what did not
         arrive of all that the sender offered: a sender faster than the relay overruns its socket. Below 90 % of
         its core the relay was not the bottleneck; the last column says what was.
+
+        relay --transport tcp: sender and sink are stock neighbours; size is that of a frame. In turn with the
+        node a bare relay moves the same bytes with recv and send: "of bare" is the node's CPU time per byte over
+        its. CPU time of the node counts over the mean of what came in and what went out, because a node drops
+        what a slower sink does not take. TCP does not pace here (reno), and the links' MTU is 1500.
+
+        ihu: five neighbours send a Hello every 25 ms each, in turn. The time ends when the kernel has the IHU.
 
         Exit codes: 0 done, 1 failed or nothing could run, 2 usage.
 

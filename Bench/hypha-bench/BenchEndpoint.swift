@@ -34,6 +34,12 @@ enum BenchEndpoint {
         return try RelaySetup(PipeMessage(parsing: line))
     }
 
+    /// The setup of a stock neighbour, first of all lines.
+    static func readStreamSetup() throws(BenchError) -> StreamSetup {
+        guard let line = readLine() else { throw .interrupted }
+        return try StreamSetup(PipeMessage(parsing: line))
+    }
+
     /// True when a command (or the end of input) waits.
     static var hasCommand: Bool {
         var polled = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)

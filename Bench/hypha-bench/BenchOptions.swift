@@ -4,12 +4,13 @@ import Glibc
 struct BenchOptions {
     /// A benchmark, as it is called on the command line.
     enum Bench: String, CaseIterable {
-        case crypto, fib, relay, tunnel
+        case crypto, fib, relay, ihu, tunnel
     }
 
     /// Empty: a short sample of all.
     var benches: [Bench] = []
     var sizes: [Int]?
+    var transport: Transport = .udp
     var mode: SealMode = .header
     var suite: CipherSuite?
     var workers = 1
@@ -84,6 +85,7 @@ struct BenchOptions {
                 throw .failed("--seconds needs a number from above 0 to 3600, not \"\(value)\"")
             }
             givenSeconds = seconds
+        case "--transport": transport = try choice(name, value)
         case "--seal": mode = try choice(name, value)
         case "--suite": suite = try choice(name, value) as CipherSuite
         case "--workers": workers = try number(name, value, 1...64)

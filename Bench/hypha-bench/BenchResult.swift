@@ -62,8 +62,10 @@ struct BenchResult {
         let cells = rows.map { row in
             [
                 row.bench, row.name, row.size == 0 ? "-" : "\(row.size)",
-                BenchResult.fixed(row.pps / 1e6, 3), row.gbps == 0 ? "-" : BenchResult.fixed(row.gbps, 2),
-                BenchResult.fixed(row.cpuNanosecondsPerPacket, 1), BenchResult.fixed(row.loss * 100, 2), "\(row.drops)",
+                row.pps == 0 ? "-" : BenchResult.fixed(row.pps / 1e6, 3),
+                row.gbps == 0 ? "-" : BenchResult.fixed(row.gbps, 2),
+                row.cpuNanosecondsPerPacket == 0 ? "-" : BenchResult.fixed(row.cpuNanosecondsPerPacket, 1),
+                BenchResult.fixed(row.loss * 100, 2), "\(row.drops)",
                 row.note,
             ]
         }

@@ -8,13 +8,13 @@ struct BenchRow {
         case counts([(key: String, value: UInt64)])
     }
 
-    /// `crypto`, `fib`, `relay` or `tunnel`.
+    /// What it is called on the command line.
     var bench: String
     /// What exactly was measured.
     var name: String
-    /// Bytes of what is counted: a packet's data, a datagram's UDP payload, an inner packet; 0 where there are none.
+    /// Bytes of what is counted: a packet's data, a datagram's UDP payload, a stock frame, an inner packet; 0 where there are none.
     var size: Int
-    /// Packets, operations or lookups a second.
+    /// Packets, operations or lookups a second; 0 where only times count.
     var pps: Double
     /// Of the bytes in `size`.
     var gbps: Double

@@ -92,6 +92,16 @@ final class ChildProcess {
         }
     }
 
+    /// The next message, which must be `verb`. Throws after `seconds` without one.
+    func answer(_ verb: String, within seconds: Double) throws(BenchError) -> PipeMessage {
+        guard let line = try readLine(within: seconds) else { throw .failed("\(name) ended\(errorNote)") }
+        let message = PipeMessage(parsing: line)
+        guard message.verb == verb else {
+            throw .failed("\(name) answered \"\(line)\" where \(verb) was expected")
+        }
+        return message
+    }
+
     /// All output until the child closes it.
     func readAll(within seconds: Double) throws(BenchError) -> String {
         let deadline = cbench_now() &+ UInt64(seconds * 1e9)

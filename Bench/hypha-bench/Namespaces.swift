@@ -28,8 +28,11 @@ enum Namespaces {
         static let relayTowardsSender = "fd11::2"
         static let relayTowardsSink = "fd12::2"
         static let sink = "fd12::3"
-        /// MTU of both links.
+        static let relayTowardsThird = "fd13::2"
+        static let third = "fd13::4"
+        /// MTU of both links, and of links that carry TCP.
         static let mtu = 9_000
+        static let streamMTU = 1_500
     }
 
     /// Where the two nodes of the tunnel topology are: IPv4, so that a TUN MTU of 1400 fits a path of 1500.
@@ -41,13 +44,13 @@ enum Namespaces {
 
     /// A (a0) - (ra0) R (rb0) - (b0) B. `singles`: the link from A carries no trains, so that R gets each datagram alone.
     static func relay(
-        _ testbed: Testbed, singles: Bool
+        _ testbed: Testbed, singles: Bool = false, mtu: Int = Relay.mtu
     ) throws(BenchError) -> (sender: Namespace, relay: Namespace, sink: Namespace) {
         let a = try testbed.makeNamespace("A")
         let r = try testbed.makeNamespace("R")
         let b = try testbed.makeNamespace("B")
-        try link(testbed, a, "a0", r, "ra0", mtu: Relay.mtu)
-        try link(testbed, b, "b0", r, "rb0", mtu: Relay.mtu)
+        try link(testbed, a, "a0", r, "ra0", mtu: mtu)
+        try link(testbed, b, "b0", r, "rb0", mtu: mtu)
         try address(testbed, a, "a0", "\(Relay.sender)/64")
         try address(testbed, r, "ra0", "\(Relay.relayTowardsSender)/64")
         try address(testbed, r, "rb0", "\(Relay.relayTowardsSink)/64")
@@ -56,6 +59,15 @@ enum Namespaces {
             try testbed.run(["ethtool", "-K", "a0", "tx-udp-segmentation", "off"], in: a)
         }
         return (a, r, b)
+    }
+
+    /// R (rc0) - (c0) C: one more neighbour of the relay.
+    static func third(_ testbed: Testbed, of r: Namespace) throws(BenchError) -> Namespace {
+        let c = try testbed.makeNamespace("C")
+        try link(testbed, c, "c0", r, "rc0", mtu: Relay.streamMTU)
+        try address(testbed, c, "c0", "\(Relay.third)/64")
+        try address(testbed, r, "rc0", "\(Relay.relayTowardsThird)/64")
+        return c
     }
 
     /// A (a0) - (b0) B.
@@ -79,6 +91,12 @@ enum Namespaces {
             try testbed.run(["ip", "link", "set", "lo", "up"], in: namespace)
             try testbed.run(["ip", "link", "set", name, "up"], in: namespace)
         }
+    }
+
+    /// Lets the TCP of a namespace send as fast as it may: algorithms that pace leave a path through memory idle.
+    static func unpace(_ testbed: Testbed, _ namespace: Namespace) throws(BenchError) {
+        try testbed.run(
+            ["sh", "-c", "echo reno > /proc/sys/net/ipv4/tcp_congestion_control"], in: namespace)
     }
 
     private static func address(

@@ -117,17 +117,9 @@ struct RelayBench {
         """
     }
 
-    /// The next message of a child, which must be `verb`.
+    /// The next message of a child, which must be `verb`. Sealing a gigabyte takes seconds on slow machines.
     private func answer(_ child: ChildProcess, _ verb: String) throws(BenchError) -> PipeMessage {
-        // Sealing a gigabyte takes seconds on slow machines.
-        guard let line = try child.readLine(within: 60) else {
-            throw .failed("\(child.name) ended\(child.errorNote)")
-        }
-        let message = PipeMessage(parsing: line)
-        guard message.verb == verb else {
-            throw .failed("\(child.name) answered \"\(line)\" where \(verb) was expected")
-        }
-        return message
+        try child.answer(verb, within: 60)
     }
 
     private func burst(
@@ -218,7 +210,7 @@ struct RelayBench {
     }
 
     /// Below nine tenths of its core, and of what other work left of it, the relay was not what held the packets up.
-    private static func bottleneck(node: Double, sender: Double, sink: Double) -> String {
+    static func bottleneck(node: Double, sender: Double, sink: Double) -> String {
         if node >= 0.9 { return "relay" }
         if sender + sink < 0.9 { return "none" }
         return sender >= sink ? "sender" : "sink"

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ static uint64_t nanoseconds(clockid_t clock) {
 
 uint64_t cbench_now(void) { return nanoseconds(CLOCK_MONOTONIC); }
 uint64_t cbench_processor_time(void) { return nanoseconds(CLOCK_PROCESS_CPUTIME_ID); }
+uint64_t cbench_wall(void) { return nanoseconds(CLOCK_REALTIME); }
 
 int cbench_namespace_create(void) {
     int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -221,4 +223,63 @@ int cbench_receive(int socket, cbench_message *messages, int count) {
             }
     }
     return got;
+}
+
+int cbench_stream(const void *address, uint16_t port, int milliseconds) {
+    struct timeval limit = { milliseconds / 1000, milliseconds % 1000 * 1000 };
+    struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    memcpy(&to.sin6_addr, address, sizeof to.sin6_addr);
+    int s = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    if (s < 0) return -1;
+    // The time limit of sending is that of connecting too.
+    if (setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0
+        || setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0
+        || setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0
+        || connect(s, (struct sockaddr *)&to, sizeof to) != 0) {
+        int error = errno;
+        close(s);
+        errno = error;
+        return -1;
+    }
+    return s;
+}
+
+int cbench_listen(uint16_t port) {
+    struct sockaddr_in6 here = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    int s = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s >= 0 && (bind(s, (struct sockaddr *)&here, sizeof here) != 0 || listen(s, 16) != 0)) {
+        int error = errno;
+        close(s);
+        errno = error;
+        return -1;
+    }
+    return s;
+}
+
+int cbench_stamp(int socket) {
+    int on = 1;
+    return setsockopt(socket, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+ptrdiff_t cbench_receive_stamped(int socket, void *buffer, size_t capacity, int flags, uint64_t *when) {
+    struct iovec vector = { buffer, capacity };
+    _Alignas(8) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    *when = 0;
+    ptrdiff_t got = recvmsg(socket, &message, flags);
+    if (got <= 0) return got;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec time;
+            memcpy(&time, CMSG_DATA(c), sizeof time);
+            *when = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+        }
+    return got;
+}
+
+int cbench_run_first(void) {
+    struct sched_param parameter = { .sched_priority = 1 };
+    return sched_setscheduler(0, SCHED_FIFO, &parameter);
 }

@@ -40,7 +40,7 @@ struct Departures {
     }
 
     /// Sends every packet of a finished vector where its disposition says, and counts those that end.
-    mutating func send<IO: PacketIO & ~Copyable>(
+    mutating func send<IO: StreamIO & ~Copyable>(
         _ vector: PacketVector, _ context: borrowing StageContext, _ streams: inout Streams, _ io: inout IO
     ) {
         var punted = 0
@@ -53,7 +53,7 @@ struct Departures {
                 forwarded &+= 1
                 forwardedBytes &+= Int(packet.pointee.length)
                 if packet.pointee.mode == .stock {
-                    streams.append(packet.pointee, context)
+                    streams.append(packet.pointee, context, &io)
                 } else {
                     append(packet.pointee, context, &io)
                 }

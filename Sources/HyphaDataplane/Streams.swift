@@ -24,6 +24,8 @@ struct Streams: ~Copyable {
         var isLeaving = false
         /// In the list of those with something to write.
         var isDirty = false
+        /// The kernel took less than it was offered: the next write waits for room.
+        var isFull = false
     }
 
     /// On the heap so that it ends before its memory.
@@ -34,6 +36,7 @@ struct Streams: ~Copyable {
     /// Places of the connections with something to write.
     let dirty: UnsafeMutablePointer<UInt32>
     var dirtyCount = 0
+    var offers: StreamOffers
     let pieces: UnsafeMutableBufferPointer<Train.Piece>
     let events: UnsafeMutableBufferPointer<ConnectionEvent>
     /// Buffers of the frames in the vector, one reference for each.
@@ -54,6 +57,7 @@ struct Streams: ~Copyable {
         places.initialize(repeating: Place(), count: max(1, count))
         dirty = .allocate(capacity: max(1, count))
         dirty.initialize(repeating: 0, count: max(1, count))
+        offers = StreamOffers(pool: pool)
         pieces = .allocate(capacity: Streams.writePieces)
         pieces.initialize(repeating: Train.Piece(buffer: 0, offset: 0, length: 0))
         events = .allocate(capacity: 1)
@@ -68,6 +72,7 @@ struct Streams: ~Copyable {
         memory.deallocate()
         places.deallocate()
         dirty.deallocate()
+        offers.deallocate()
         pieces.deallocate()
         events.deallocate()
         owned.deallocate()
@@ -109,20 +114,96 @@ struct Streams: ~Copyable {
         dirtyCount &+= 1
     }
 
-    /// Queues a packet, which is a stock frame by now, on the TCP link that it goes out on. Counts the drop when it cannot.
-    mutating func append(_ packet: Descriptor, _ context: borrowing StageContext) {
+    /// Sends a packet, which is a stock frame by now, on its TCP link: together with others past an empty queue, else
+    /// queued. Counts the drop when it cannot.
+    mutating func append<IO: StreamIO & ~Copyable>(
+        _ packet: Descriptor, _ context: borrowing StageContext, _ io: inout IO
+    ) {
         guard let link = context.links[packet.link], link.pointee.isStream != 0 else {
             context.counters.drop(.linkDown)
             return
         }
-        let start = context.pool.base(packet.buffer) + Int(packet.offset &+ Descriptor.stockLead)
-        let frame = UnsafeRawBufferPointer(start: start, count: Int(packet.length) &- Int(Descriptor.stockExcess))
+        let offset = packet.offset &+ Descriptor.stockLead
+        let frame = UnsafeRawBufferPointer(
+            start: context.pool.base(packet.buffer) + Int(offset),
+            count: Int(packet.length) &- Int(Descriptor.stockExcess))
         let connection = link.pointee.connection
-        let fate = hub.pointee.send(data: frame, to: connection, now: context.now).fate
-        if fate == .queued {
-            mark(connection)
-        } else {
-            context.counters.drop(Streams.reason(fate))
+        guard let number = offer(for: connection, context, &io) else {
+            let fate = hub.pointee.send(data: frame, to: connection, now: context.now).fate
+            if fate == .queued {
+                mark(connection)
+            } else {
+                context.counters.drop(Streams.reason(fate))
+            }
+            return
+        }
+        guard StockSafety.isSafe(data: frame) else {
+            context.counters.drop(.unsafe)
+            return
+        }
+        if offers.append(buffer: packet.buffer, offset: offset, length: frame.count, to: number) {
+            makeOffer(number, context, &io)
+        }
+    }
+
+    /// The open offer of a connection, or a new one when its frames may go past the queue.
+    @inline(__always)
+    private mutating func offer<IO: StreamIO & ~Copyable>(
+        for connection: UInt32, _ context: borrowing StageContext, _ io: inout IO
+    ) -> Int? {
+        if let number = offers.find(connection) { return number }
+        guard hub.pointee.canPass(connection) else { return nil }
+        if offers.isFull { makeOffer(0, context, &io) }
+        return offers.open(connection)
+    }
+
+    /// Gives all collected frames to the kernel, or to the queues when it takes no more.
+    mutating func makeOffers<IO: StreamIO & ~Copyable>(_ context: borrowing StageContext, _ io: inout IO) {
+        while offers.openCount > 0 { makeOffer(offers.openCount &- 1, context, &io) }
+    }
+
+    @inline(never)
+    private mutating func makeOffer<IO: StreamIO & ~Copyable>(
+        _ number: Int, _ context: borrowing StageContext, _ io: inout IO
+    ) {
+        let (offer, pieces) = offers.look(number)
+        // What was queued meanwhile is control, and goes first.
+        if hub.pointee.hasWaiting(offer.connection), let place = place(offer.connection), !place.pointee.isFull {
+            drain(offer.connection, place, context, &io)
+        }
+        var taken = 0
+        if hub.pointee.canPass(offer.connection) {
+            taken = io.offer(offer.connection, pieces)
+            context.counters.add(.streamWrites)
+            context.counters.add(.streamSentBytes, taken)
+        }
+        let passage = hub.pointee.passed(
+            pieces, frames: offer.frames, bytes: taken, to: offer.connection, now: context.now)
+        offers.close(number)
+        if passage.noRoom > 0 { context.counters.drop(.queueFull, passage.noRoom) }
+        if passage.noMemory > 0 { context.counters.drop(.noBuffer, passage.noMemory) }
+        if passage.gone > 0 { context.counters.drop(.linkDown, passage.gone) }
+        if passage.isCut { io.close(offer.connection, reset: true) }
+        if taken < offer.bytes, let place = place(offer.connection) {
+            place.pointee.isFull = true
+            mark(offer.connection)
+        }
+    }
+
+    /// Writes what waits on a connection until the kernel takes no more.
+    mutating func drain<IO: StreamIO & ~Copyable>(
+        _ connection: UInt32, _ place: UnsafeMutablePointer<Place>, _ context: borrowing StageContext, _ io: inout IO
+    ) {
+        while !place.pointee.isFull {
+            let count = hub.pointee.nextWrite(connection, pieces)
+            guard count > 0 else { return }
+            var asked = 0
+            for i in 0..<count { asked &+= Int(pieces[i].length) }
+            let taken = io.offer(connection, UnsafeBufferPointer(rebasing: pieces[0..<count]))
+            context.counters.add(.streamWrites)
+            context.counters.add(.streamSentBytes, taken)
+            place.pointee.isFull = taken < asked
+            guard hub.pointee.written(connection, taken, now: context.now) else { return }
         }
     }
 

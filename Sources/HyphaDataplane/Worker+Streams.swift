@@ -78,6 +78,7 @@ extension Worker {
                 streamOpened(event.connection, remote, dial: .max, &io)
             case .written(let count):
                 counters.add(.streamSentBytes, count)
+                place.pointee.isFull = false
                 if streams.hub.pointee.written(event.connection, count, now: context.now) {
                     streams.mark(event.connection)
                 } else if place.pointee.isLeaving {
@@ -174,6 +175,7 @@ extension Worker {
     /// Closes connections on which something took too long, and gives the others their next write.
     mutating func driveStreams<IO: StreamIO & ~Copyable>(_ io: inout IO) {
         guard streams.numbering.streams > 0 else { return }
+        streams.makeOffers(context, &io)
         if context.now >= streams.nextDeadline {
             while let (connection, end) = streams.hub.pointee.popExpired(now: context.now) {
                 closeStream(connection, because: end, &io)
@@ -195,8 +197,15 @@ extension Worker {
         streams.count(counters)
     }
 
-    /// Gives a connection its next write. False when the ring has no room for it now.
+    /// Writes what the kernel takes, and asks it to take more when it has room. False when the ring has no room for that.
     private mutating func writeStream<IO: StreamIO & ~Copyable>(_ connection: UInt32, _ io: inout IO) -> Bool {
+        if let place = streams.place(connection) {
+            streams.drain(connection, place, context, &io)
+            if place.pointee.isLeaving, !streams.hub.pointee.hasWaiting(connection) {
+                leave(connection, reset: false, &io)
+                return true
+            }
+        }
         let count = streams.hub.pointee.nextWrite(connection, streams.pieces)
         guard count > 0 else { return true }
         // The hub keeps its own references until it is told what was written.

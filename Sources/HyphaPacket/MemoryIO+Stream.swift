@@ -98,6 +98,13 @@ extension MemoryIO: StreamIO {
         return true
     }
 
+    public mutating func offer(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Int {
+        guard let place = place(connection), connections[place].isKnown, !connections[place].isWriting,
+            connections[place].isOpen, !connections[place].isStalled, pieces.count <= MemoryIO.maxWritePieces
+        else { return 0 }
+        return take(pieces, place)
+    }
+
     public mutating func pauseReceive(_ connection: UInt32) {
         if let place = place(connection) { connections[place].isPaused = true }
     }
@@ -137,7 +144,7 @@ extension MemoryIO: StreamIO {
     private mutating func end(_ place: Int, _ error: Int32) {
         let id = connections[place].id
         guard !events.contains(where: { $0.connection == id && $0.isEnd }) else { return }
-        if !connections[place].pieces.isEmpty { finishWrite(place, taking: 0) }
+        if !connections[place].pieces.isEmpty { finishWrite(place, fails: true) }
         connections[place].isOpen = false
         input.removeAll { $0.source == .stream && $0.connection == id }
         events.append(ConnectionEvent(connection: id, kind: .closed(error)))
@@ -154,21 +161,31 @@ extension MemoryIO: StreamIO {
 
     mutating func completeWrites() {
         for place in connections.indices where !connections[place].pieces.isEmpty && !connections[place].isStalled {
-            finishWrite(place, taking: connections[place].writeLimit)
+            finishWrite(place)
         }
     }
 
-    private mutating func finishWrite(_ place: Int, taking limit: Int) {
+    /// The peer takes as much of the pieces as it takes of one write.
+    private mutating func take(_ pieces: some Sequence<Train.Piece>, _ place: Int) -> Int {
+        var left = connections[place].writeLimit
         var taken = 0
-        for piece in connections[place].pieces {
-            let length = min(Int(piece.length), limit - taken)
+        for piece in pieces {
+            let length = min(Int(piece.length), left)
             connections[place].bytes += UnsafeRawBufferPointer(
                 start: pool.base(piece.buffer) + Int(piece.offset), count: length)
+            left -= length
             taken += length
-            pool.release(piece.buffer)
         }
-        connections[place].pieces = []
         counters.add(.sentBytes, taken)
+        return taken
+    }
+
+    /// `fails`: the write ends with its connection, and nothing of it arrives.
+    private mutating func finishWrite(_ place: Int, fails: Bool = false) {
+        let pieces = connections[place].pieces
+        let taken = fails ? 0 : take(pieces, place)
+        for piece in pieces { pool.release(piece.buffer) }
+        connections[place].pieces = []
         events.append(ConnectionEvent(connection: connections[place].id, kind: .written(taken)))
     }
 }

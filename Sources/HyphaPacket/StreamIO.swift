@@ -21,6 +21,11 @@ public protocol StreamIO: PacketIO, ~Copyable {
     /// was taken: nothing was taken over.
     mutating func write(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Bool
 
+    /// Writes at once as much of the pieces' bytes as the connection takes without waiting, and returns how many bytes.
+    /// Takes over nothing. 0 as well when the connection is not open or a write is under way; when it turns out to be
+    /// broken, `closed` follows. At most `maxWritePieces`.
+    mutating func offer(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Int
+
     /// Stops receiving: what the peer sends waits in the kernel, and then at the peer. What is received already may
     /// still arrive; that the peer ended is noticed after `resumeReceive`, or by a write.
     mutating func pauseReceive(_ connection: UInt32)
@@ -40,6 +45,9 @@ extension StreamIO where Self: ~Copyable {
     /// Pieces of one write at most.
     @inlinable
     public static var maxWritePieces: Int { 64 }
+
+    /// Nothing: everything goes by `write`.
+    public mutating func offer(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Int { 0 }
 
     /// Of a connection's id, the part below the cap on connections.
     @inlinable @inline(__always)

@@ -160,37 +160,42 @@ struct ConnectionTable {
 
     // MARK: Writes
 
-    /// Takes the pieces' bytes and references for a write. Adjacent pieces become one
-    /// stretch, and of several references on one buffer in a row one is kept.
+    /// Takes the pieces' bytes and references for a write; of several references on one buffer in a row one is kept.
     func fill(_ place: Int, _ pieces: UnsafeBufferPointer<Train.Piece>, pool: PacketPool) {
-        let vectors = vectors + place &* ConnectionTable.maxPieces
+        describe(place, pieces, pool: pool)
         let buffers = buffers + place &* ConnectionTable.maxPieces
-        var vectorCount = 0
-        var bufferCount = 0
+        var count = 0
+        for piece in pieces {
+            if count > 0, buffers[count &- 1] == piece.buffer {
+                pool.release(piece.buffer)
+            } else {
+                buffers[count] = piece.buffer
+                count &+= 1
+            }
+        }
+        records[place].bufferCount = Int32(truncatingIfNeeded: count)
+    }
+
+    /// Describes the pieces' bytes to the kernel. Adjacent pieces become one stretch.
+    func describe(_ place: Int, _ pieces: UnsafeBufferPointer<Train.Piece>, pool: PacketPool) {
+        let vectors = vectors + place &* ConnectionTable.maxPieces
+        var count = 0
         var last: UInt32 = .max
         var end: UInt32 = 0
         for piece in pieces {
-            let isSame = piece.buffer == last
-            if isSame {
-                pool.release(piece.buffer)
-            } else {
-                buffers[bufferCount] = piece.buffer
-                bufferCount &+= 1
-            }
-            if isSame && piece.offset == end {
-                vectors[vectorCount &- 1].iov_len &+= Int(piece.length)
+            if piece.buffer == last && piece.offset == end {
+                vectors[count &- 1].iov_len &+= Int(piece.length)
             } else {
                 let start = pool.base(piece.buffer) + Int(piece.offset)
-                vectors[vectorCount] = iovec(iov_base: start, iov_len: Int(piece.length))
-                vectorCount &+= 1
+                vectors[count] = iovec(iov_base: start, iov_len: Int(piece.length))
+                count &+= 1
             }
             last = piece.buffer
             end = piece.offset &+ piece.length
         }
-        records[place].bufferCount = Int32(truncatingIfNeeded: bufferCount)
         (headers + place).initialize(to: msghdr())
         headers[place].msg_iov = vectors
-        headers[place].msg_iovlen = vectorCount
+        headers[place].msg_iovlen = count
     }
 
     /// Releases the buffers of a write.

@@ -93,6 +93,10 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
         state.pointee.write(connection, pieces)
     }
 
+    public mutating func offer(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Int {
+        state.pointee.offer(connection, pieces)
+    }
+
     public mutating func pauseReceive(_ connection: UInt32) { state.pointee.pauseReceive(connection) }
 
     public mutating func resumeReceive(_ connection: UInt32) { state.pointee.resumeReceive(connection) }

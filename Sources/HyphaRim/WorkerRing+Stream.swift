@@ -86,9 +86,30 @@ extension WorkerRing {
         connections.fill(place, pieces, pool: pool)
         // Part of it is enough: what comes next may be more urgent than the rest.
         io_uring_prep_sendmsg(request, record.pointee.descriptor, connections.headers + place, 0)
+        // Whoever could write at once has done so by `offer`.
+        request.pointee.ioprio |= UInt16(IORING_RECVSEND_POLL_FIRST)
         request.pointee.user_data = Kind.streamWrite << 56 | UInt64(record.pointee.id)
         record.pointee.isWriting = true
         return true
+    }
+
+    mutating func offer(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Int {
+        guard isRunning, let place = connections.find(connection) else { return 0 }
+        let record = connections.records + place
+        guard record.pointee.state == .open, !record.pointee.isWriting, record.pointee.events.isEmpty,
+            pieces.count <= ConnectionTable.maxPieces
+        else { return 0 }
+        connections.describe(place, pieces, pool: pool)
+        let count = sendmsg(
+            record.pointee.descriptor, connections.headers + place,
+            Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        guard count >= 0 else {
+            // The error is told once only.
+            if errno != EAGAIN && errno != EINTR { end(place, errno) }
+            return 0
+        }
+        counters.add(.sentBytes, count)
+        return count
     }
 
     mutating func pauseReceive(_ connection: UInt32) {

@@ -140,6 +140,71 @@ public struct StreamHub: ~Copyable {
         return admission
     }
 
+    /// Whether data frames may go past the queue of a connection, straight to the peer: nothing waits, nothing is under
+    /// way, and a frame that the peer takes in part could be kept. Tell `passed` what went.
+    public mutating func canPass(_ id: UInt32) -> Bool {
+        guard let place = place(id), states[place] == .open, !links[place].hasWaiting else { return false }
+        while !memory.hasSlots(StreamHub.largestFrameSlots) {
+            guard makeRoom() else { return false }
+        }
+        return true
+    }
+
+    private static let largestFrameSlots = StreamNode.slots(for: StreamFramer.maxFrame)
+
+    /// The peer took the first `count` bytes of `frames` data frames, which fill `pieces` one behind the other, past the
+    /// queue. The rest is queued, copied.
+    public mutating func passed(
+        _ pieces: UnsafeBufferPointer<Train.Piece>, frames: Int, bytes count: Int, to id: UInt32, now: Instant
+    ) -> StreamPassage {
+        guard let place = place(id), states[place] == .open else { return StreamPassage(gone: frames) }
+        var left = count
+        var whole = 0
+        var wholeBytes = 0
+        var passage = StreamPassage()
+        var total = 0
+        for piece in pieces { total &+= Int(piece.length) }
+        if left >= total {
+            (whole, wholeBytes) = (frames, total)
+        } else {
+            for piece in pieces {
+                let start = UnsafeRawPointer(memory.pool.base(piece.buffer) + Int(piece.offset))
+                var offset = 0
+                while Int(piece.length) &- offset >= StockData.headerSize {
+                    let length = StockData.headerSize &+ StockData.payloadLength(start + offset)
+                    let frame = UnsafeRawBufferPointer(
+                        start: start + offset, count: min(length, Int(piece.length) &- offset))
+                    offset &+= length
+                    if left >= length {
+                        left &-= length
+                        whole &+= 1
+                        wholeBytes &+= length
+                    } else if left > 0 {
+                        guard links[place].passed(partOf: frame, bytes: left, memory, now: now) else {
+                            // Nothing may follow the half of a frame.
+                            notePassed(place, frames: whole, bytes: wholeBytes, now: now)
+                            close(id)
+                            return StreamPassage(gone: frames &- whole, isCut: true)
+                        }
+                        left = 0
+                        waitingFrames &+= 1
+                        held[place] = UInt32(truncatingIfNeeded: links[place].slots)
+                    } else {
+                        passage.note(send(data: frame, to: id, now: now).fate)
+                    }
+                }
+            }
+        }
+        notePassed(place, frames: whole, bytes: wholeBytes, now: now)
+        return passage
+    }
+
+    private mutating func notePassed(_ place: Int, frames: Int, bytes: Int, now: Instant) {
+        guard frames > 0 else { return }
+        links[place].passed(frames: frames, bytes: bytes, now: now)
+        tally.written &+= frames
+    }
+
     /// Queues a copy of a control frame, header included. It goes before all data.
     public mutating func send(control frame: UnsafeRawBufferPointer, to id: UInt32, now: Instant) -> StreamAdmission {
         guard let place = place(id), states[place] == .open else { return StreamAdmission(.noLink) }

@@ -76,6 +76,25 @@ public struct StreamLink {
         return admission
     }
 
+    /// Whole data frames of `bytes` bytes went past the empty queue to the peer.
+    mutating func passed(frames: Int, bytes: Int, now: Instant) {
+        own.dataQueued &+= UInt64(frames)
+        own.dataWritten &+= UInt64(frames)
+        own.writtenBytes &+= UInt64(bytes)
+        lastProgress = now
+    }
+
+    /// As above, then the first `count` bytes of `frame`, whose rest is queued. False when there is no memory for it.
+    mutating func passed(
+        partOf frame: UnsafeRawBufferPointer, bytes count: Int, _ memory: StreamMemory, now: Instant
+    ) -> Bool {
+        guard queue.append(started: frame, written: count, memory) else { return false }
+        own.dataQueued &+= 1
+        own.writtenBytes &+= UInt64(count)
+        lastProgress = now
+        return true
+    }
+
     /// Queues a copy of a control frame, header included. Frames that would hurt a stock peer are refused.
     public mutating func send(
         control frame: UnsafeRawBufferPointer, _ limits: StreamLimits, _ memory: StreamMemory, now: Instant

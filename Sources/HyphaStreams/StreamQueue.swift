@@ -82,6 +82,17 @@ public struct StreamQueue {
         return StreamAdmission(.queued, displaced: displaced)
     }
 
+    /// Copies a data frame of which the peer has the first `count` bytes into an empty queue: it goes on before all others
+    /// and is never dropped. False when there are not enough slots.
+    mutating func append(started frame: UnsafeRawBufferPointer, written count: Int, _ memory: StreamMemory) -> Bool {
+        guard isEmpty, let first = copy(frame, kind: .data, flow: 0, memory) else { return false }
+        flight.append(first, memory.pool)
+        writtenOfFirst = count
+        dataPackets += 1
+        dataBytes += frame.count
+        return true
+    }
+
     /// Drops the oldest packet of the largest class; false when no data waits.
     mutating func dropOldestOfLargest(_ memory: StreamMemory) -> Bool {
         guard let victim = largest(counting: 0, in: 0), oldest[victim] != StreamNode.none else { return false }

@@ -33,9 +33,13 @@ public enum StockSafety {
     }
 
     /// Whether a data frame is whole and addressed: header included.
+    @inlinable @inline(__always)
     public static func isSafe(data frame: UnsafeRawBufferPointer) -> Bool {
-        guard let base = frame.baseAddress, frame.count >= StockData.headerSize else { return false }
-        return StockFrame.scan(base, count: frame.count) == .data(length: frame.count)
+        guard let base = frame.baseAddress, frame.count >= StockData.headerSize,
+            base.load(as: UInt8.self) == StockFrame.version,
+            base.load(fromByteOffset: 1, as: UInt8.self) == StockFrame.Kind.data.rawValue
+        else { return false }
+        return StockData.headerSize &+ StockData.payloadLength(base) == frame.count
     }
 
     /// Whether a prefix of `bits` bits stands at `offset` with `behind` bytes after it, its spare bits zero.

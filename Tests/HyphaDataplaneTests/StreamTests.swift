@@ -213,6 +213,89 @@ struct StreamTests {
         relay.expectNoLeak()
     }
 
+    /// Whatever the peer takes of each write, it gets all frames whole and in order, and control in between.
+    @Test func framesPassAsFarAsThePeerTakes() throws {
+        let network = TestNetwork(seed: 15)
+        let relay = try network.add("R", TestNode.Options(hasTun: false, slabs: 24, slots: 1_024, maxStreams: 8))
+        let left = try Self.accept(relay, network)
+        let right = try Self.accept(relay, network)
+        relay.route(Self.destination, NextHop(kind: .link, link: relay.numbering.link(connection: right)))
+        let ihu: [UInt8] = [1, 1, 0, 0, 42, 3, 0, 8, 5, 6, 0, 0, 0, 15, 0x17, 0x70]
+        var expected: [UInt8] = []
+        var answers = 0
+        for step in 0..<300 {
+            relay.io.setWriteLimit(right, [0, 1, 39, 41, 5_000, .max].randomElement(using: &network.random) ?? 0)
+            var stream: [UInt8] = []
+            for _ in 0..<Int.random(in: 0...12, using: &network.random) {
+                let payload = network.bytes(Int.random(in: 0...1_500, using: &network.random))
+                stream += try Self.frame(payload)
+                expected += try Self.frame(payload, hopLimit: 62)
+            }
+            relay.io.arrive(stream, on: left)
+            if step % 7 == 0 {
+                answers += 1
+                relay.inject(InjectedPacket(kind: .streamControl, length: ihu.count, link: right), ihu)
+            }
+            relay.turn(network.now)
+            // Not more than may wait.
+            while relay.worker.waiting > 150 {
+                relay.io.setWriteLimit(right, Int.random(in: 1...9_000, using: &network.random))
+                relay.turn(network.now)
+            }
+        }
+        relay.io.setWriteLimit(right, .max)
+        for _ in 0..<6 { relay.turn(network.now) }
+        var data: [UInt8] = []
+        var rest = relay.io.written(right)[...]
+        while rest.count >= 8 {
+            let scan = rest.withUnsafeBytes { bytes in
+                bytes.baseAddress.map { StockFrame.scan($0, count: bytes.count) } ?? .incomplete
+            }
+            if case .data(let length) = scan {
+                data += rest.prefix(length)
+                rest = rest.dropFirst(length)
+            } else {
+                try #require(Array(rest.prefix(ihu.count)) == ihu)
+                answers -= 1
+                rest = rest.dropFirst(ihu.count)
+            }
+        }
+        let isSame = data == expected
+        #expect(isSame && rest.isEmpty && answers == 0)
+        #expect(relay.drops == [:] && relay.worker.waiting == 0)
+        #expect(relay.counters[.streamSentBytes] == UInt64(relay.io.written(right).count))
+        relay.expectNoLeak()
+    }
+
+    /// More TCP links at once than can have frames collected side by side.
+    @Test func framesForManyLinks() throws {
+        let network = TestNetwork(seed: 16)
+        let relay = try network.add("R", TestNode.Options(hasTun: false, slabs: 24, slots: 1_024, maxStreams: 32))
+        let left = try Self.accept(relay, network)
+        let others = try (0..<20).map { _ in try Self.accept(relay, network) }
+        for (i, id) in others.enumerated() {
+            let prefix = IPv6Address(high: 0x0500_0000_0000_0100 + UInt64(i), low: 1)
+            relay.route(prefix, NextHop(kind: .link, link: relay.numbering.link(connection: id)))
+            relay.turn(network.now)
+        }
+        var stream: [UInt8] = []
+        var expected = [[UInt8]](repeating: [], count: 20)
+        for i in 0..<2_000 {
+            let payload = network.bytes(i % 90)
+            let to = IPv6Address(high: 0x0500_0000_0000_0100 + UInt64(i * 7 % 20), low: 9)
+            stream += try Self.frame(payload, to: to)
+            expected[i * 7 % 20] += try Self.frame(payload, hopLimit: 62, to: to)
+        }
+        relay.io.arrive(stream, on: left)
+        for _ in 0..<6 { relay.turn(network.now) }
+        for (i, id) in others.enumerated() {
+            let isSame = relay.io.written(id) == expected[i]
+            #expect(isSame)
+        }
+        #expect(relay.drops == [:])
+        relay.expectNoLeak()
+    }
+
     @Test func whatCannotBeFollowedIsClosed() throws {
         let network = TestNetwork(seed: 13)
         let node = try network.add("N", Self.options)

@@ -101,6 +101,43 @@ import Testing
         #expect(counters[.sentBytes] == 2)
     }
 
+    private static func offer(_ io: inout MemoryIO, _ pool: PacketPool, _ connection: UInt32, _ bytes: [UInt8]) -> Int {
+        guard let slot = pool.takeSlot() else { return -1 }
+        defer { pool.release(slot) }
+        bytes.withUnsafeBytes { pool.base(slot).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        let piece = Train.Piece(buffer: slot, offset: 0, length: UInt32(bytes.count))
+        return withUnsafePointer(to: piece) { io.offer(connection, UnsafeBufferPointer(start: $0, count: 1)) }
+    }
+
+    @Test func offersAreTakenAtOnceOrNotAtAll() {
+        let pool = PacketPool(slabs: 4, slots: 4)
+        let counters = WorkerCounters()
+        defer {
+            pool.deallocate()
+            counters.deallocate()
+        }
+        var io = MemoryIO(pool: pool, counters: counters, hasTun: false)
+        let id = io.accept(from: Self.peer) ?? .max
+        var taken = [Self.offer(&io, pool, id, [1])]
+        _ = Self.take(&io)
+        taken.append(Self.offer(&io, pool, id, [1, 2, 3]))
+        io.setWriteLimit(id, 2)
+        taken.append(Self.offer(&io, pool, id, [4, 5, 6]))
+        io.setStalled(id, true)
+        taken.append(Self.offer(&io, pool, id, [6]))
+        let isWriting = Self.write(&io, pool, id, [6])
+        io.setStalled(id, false)
+        taken.append(Self.offer(&io, pool, id, [7]))
+        io.endByPeer(id)
+        taken.append(Self.offer(&io, pool, id, [8]))
+        #expect(isWriting && taken == [0, 3, 2, 0, 0, 0])
+        let written = io.written(id)
+        #expect(written == [1, 2, 3, 4, 5])
+        let events = Self.take(&io)
+        #expect(events.map(\.kind) == [.written(0), .closed(0)])
+        #expect(pool.freeSlotCount == 4 && counters[.sentBytes] == 5)
+    }
+
     @Test func placesAreUsedAgainUnderAnotherId() {
         let pool = PacketPool(slabs: 4, slots: 4)
         let counters = WorkerCounters()

@@ -61,6 +61,24 @@ import Testing
         #expect(sockets[1].receive() == -Int(EAGAIN))
     }
 
+    @Test func anOfferToABrokenConnectionEndsIt() throws {
+        let rig = try StreamRig()
+        let peer = PlainSocket(connectedTo: rig.address)
+        rig.run { rig.accepted.count == 1 }
+        let connection = rig.accepted.first ?? .max
+        // Nothing of it is under way that could tell of the end.
+        rig.pause(connection)
+        rig.idle()
+        #expect(rig.offer(connection, [1, 2, 3]) == 3)
+        var reset = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(peer.descriptor, SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+        shutdown(peer.descriptor, Int32(SHUT_RDWR))
+        #expect(rig.run { rig.offer(connection, [4]) == 0 })
+        #expect(rig.run { rig.end(connection) ?? 0 > 0 })
+        #expect(rig.offer(connection, [5]) == 0)
+        #expect(rig.offer(99, [5]) == 0)
+    }
+
     @Test func finComesBehindEverythingWritten() throws {
         let rig = try StreamRig()
         let peer = PlainSocket(connectedTo: rig.address)

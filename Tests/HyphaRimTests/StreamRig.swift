@@ -121,6 +121,23 @@ final class StreamRig {
         return isTaken
     }
 
+    /// Offers bytes out of slabs of their own; how many were taken, nil when there is no slab.
+    func offer(_ connection: UInt32, _ bytes: [UInt8]) -> Int? {
+        var pieces: [Train.Piece] = []
+        defer { for piece in pieces { pool.release(piece.buffer) } }
+        for start in stride(from: 0, to: bytes.count, by: PacketPool.slabCapacity) {
+            let part = bytes[start..<min(bytes.count, start + PacketPool.slabCapacity)]
+            guard let slab = pool.takeSlab() else { return nil }
+            part.withUnsafeBytes { pool.base(slab).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+            // Two halves side by side are one stretch.
+            let half = UInt32(part.count / 2)
+            pool.retain(slab)
+            pieces.append(Train.Piece(buffer: slab, offset: 0, length: half))
+            pieces.append(Train.Piece(buffer: slab, offset: half, length: UInt32(part.count) - half))
+        }
+        return pieces.withUnsafeBufferPointer { io.offer(connection, $0) }
+    }
+
     /// Bytes of all writes of a connection that ended.
     func written(_ connection: UInt32) -> Int {
         (events[connection] ?? []).reduce(0) {

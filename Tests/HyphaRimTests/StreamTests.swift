@@ -100,6 +100,33 @@ import Testing
         #expect(rig.end(b) == nil)
     }
 
+    @Test func anOfferIsTakenAtOnceAsFarAsThereIsRoom() throws {
+        let rig = try StreamRig()
+        let (a, b) = rig.pair()
+        rig.pause(b)
+        rig.idle()
+        var sent = 0
+        while let taken = rig.offer(a, Self.content(5, sent, 150_000)), taken > 0 { sent += taken }
+        #expect(sent > 150_000 && sent < 64 << 20)
+        #expect(rig.counters[.sentBytes] == UInt64(sent))
+        // What is asked for then waits for room, and is told once.
+        #expect(rig.write(a, Self.content(5, sent, 1_000)))
+        #expect(rig.offer(a, [0]) == 0)
+        rig.idle()
+        #expect(rig.writes(a) == 0)
+        rig.resume(b)
+        #expect(rig.run { rig.received[b]?.count == sent + 1_000 })
+        #expect(rig.run { rig.written(a) == 1_000 })
+        let bytes = rig.received[b] ?? []
+        var place = 0
+        while place < bytes.count {
+            let part = min(1 << 20, bytes.count - place)
+            #expect(bytes[place..<place + part].withUnsafeBytes { Self.matches($0, 5, place) })
+            place += part
+        }
+        #expect(rig.pool.freeSlabCount > 40)
+    }
+
     @Test func manyConnections() throws {
         let count = 300
         let rig = try StreamRig(maxConnections: 2 * count)

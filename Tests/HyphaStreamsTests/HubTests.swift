@@ -56,6 +56,23 @@ private final class HubRig {
         frame.withUnsafeBytes { hub.send(control: $0, to: id, now: now) }
     }
 
+    func canPass(_ id: UInt32) -> Bool { hub.canPass(id) }
+
+    /// Offers frames past the queue to a socket that takes `count` bytes of them.
+    func pass(_ frames: [[UInt8]], taking count: Int, to id: UInt32, now: Instant) throws -> StreamPassage {
+        let slab = try #require(rig.pool.takeSlab())
+        let other = try #require(rig.pool.takeSlab())
+        defer { for slab in [slab, other] { rig.pool.release(slab) } }
+        // In two pieces, of which the second begins at a frame.
+        let parts = [frames.prefix(frames.count / 2), frames.suffix(from: frames.count / 2)].map { Array($0.joined()) }
+        var places: [Train.Piece] = []
+        for (part, slab) in zip(parts, [slab, other]) where !part.isEmpty {
+            (rig.pool.base(slab) + 128).copyBytes(part)
+            places.append(Train.Piece(buffer: slab, offset: 128, length: UInt32(part.count)))
+        }
+        return places.withUnsafeBufferPointer { hub.passed($0, frames: frames.count, bytes: count, to: id, now: now) }
+    }
+
     /// Everything that waits, up to `limit` bytes, as a socket takes it.
     func drain(_ id: UInt32, atMost limit: Int = .max, now: Instant) -> [UInt8] {
         var out: [UInt8] = []
@@ -179,6 +196,81 @@ private func expectLaw(_ counters: StreamCounters, _ waiting: (data: Int, contro
     let control = try Make.hello(1)
     #expect(rig.sendControl(control, to: slow, now: ms(3_000)).fate == .queued)
     #expect(rig.drain(slow, atMost: 16, now: ms(3_000)) == control)
+}
+
+/// Wherever the kernel stops, the peer gets every frame once, whole and in order.
+@Test func framesGoPastAnEmptyQueue() throws {
+    var seed = Seed(41)
+    let frames = try (0..<9).map { try Make.data([0, 1, 700, 2_000, 5_000][$0 % 5], fill: UInt8($0)) }
+    let bytes = Array(frames.joined())
+    var cuts = Set((0..<400).map { _ in Int.random(in: 0...bytes.count, using: &seed) })
+    var end = 0
+    for frame in frames {
+        end += frame.count
+        cuts.formUnion([end - 1, end, min(end + 1, bytes.count)])
+    }
+    for cut in cuts.sorted() {
+        let rig = HubRig()
+        let id = try rig.open()
+        #expect(rig.canPass(id))
+        #expect(try rig.pass(frames, taking: cut, to: id, now: ms(1)) == StreamPassage())
+        #expect(rig.canPass(id) == (cut == bytes.count))
+        // What comes now stands behind, control in front of all that has not begun.
+        let later = try Make.data(30)
+        let hello = try Make.hello(1)
+        #expect(rig.sendData(later, to: id, now: ms(2)).fate == .queued)
+        #expect(rig.sendControl(hello, to: id, now: ms(2)).fate == .queued)
+        expectLaw(rig.totals, rig.waiting)
+        var decoder = StockDecoder()
+        let packets = decoder.receive(Array(bytes[..<cut]) + rig.drain(id, now: ms(3)))
+        let payloads = packets.compactMap { if case .data(_, _, _, let payload) = $0 { payload } else { nil } }
+        #expect(payloads == (frames + [later]).map { Array($0[40...]) })
+        #expect(packets.count == payloads.count + 1)
+        #expect(rig.totals.writtenBytes == UInt64(bytes.count + later.count + hello.count))
+        #expect(rig.totals.dataWritten == 10 && rig.hub.waitingFrames == 0 && rig.rig.isBalanced)
+        #expect(rig.hub.takeTally().written == 11)
+        expectLaw(rig.totals, rig.waiting)
+    }
+}
+
+@Test func nothingGoesPastWhatWaits() throws {
+    let rig = HubRig()
+    let id = try rig.open()
+    #expect(rig.sendControl(try Make.hello(1), to: id, now: ms(0)).fate == .queued)
+    #expect(!rig.canPass(id))
+    #expect(rig.nextWrite(id) == 1 && !rig.canPass(id))
+    rig.hub.written(id, 16, now: ms(0))
+    #expect(rig.canPass(id) && !rig.canPass(id + 1))
+    // A closed connection takes nothing; what was on its way to it is counted.
+    #expect(rig.close(id) && !rig.canPass(id))
+    #expect(try rig.pass([Make.data(9), Make.data(9)], taking: 0, to: id, now: ms(1)).gone == 2)
+}
+
+@Test func whatNeitherPassesNorFitsIsCounted() throws {
+    // Memory for a begun frame is always there: others give theirs up for it.
+    let rig = HubRig(slots: 60)
+    let busy = try rig.open()
+    let id = try rig.open()
+    for _ in 0..<60 { #expect(try rig.sendData(Make.data(9), to: busy, now: ms(0)).fate == .queued) }
+    #expect(rig.canPass(id))
+    #expect(rig.rig.pool.freeSlotCount == 33 && rig.hub.takeTally().displaced == 33)
+    let frames = try (0..<100).map { _ in try Make.data(9) }
+    let passage = try rig.pass(frames, taking: 60, to: id, now: ms(1))
+    #expect(passage == StreamPassage())
+    #expect(rig.counters(id)?.dataWritten == 1)
+    expectLaw(rig.totals, rig.waiting)
+    // No connection may give up what the kernel has: then none passes, and a frame that was begun all the same is cut off.
+    #expect(rig.close(id))
+    for _ in 0..<60 { _ = try rig.sendData(Make.data(9), to: busy, now: ms(2)) }
+    #expect(rig.nextWrite(busy) == 60)
+    let last = try rig.open()
+    #expect(!rig.canPass(last))
+    let refused = try rig.pass(frames, taking: 0, to: last, now: ms(3))
+    #expect(refused.noMemory == 100 && !refused.isCut)
+    let cut = try rig.pass(frames, taking: 60, to: last, now: ms(3))
+    #expect(cut.isCut && cut.gone == 99 && !rig.isOpen(last))
+    rig.hub.written(busy, 60 * 49, now: ms(4))
+    expectLaw(rig.totals, rig.waiting)
 }
 
 @Test func oneLoudFlowDoesNotPushOutAQuietOne() throws {

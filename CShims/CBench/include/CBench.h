@@ -7,6 +7,8 @@
 // Nanoseconds of CLOCK_MONOTONIC, which all processes of a machine share, and of CPU time of this process.
 uint64_t cbench_now(void);
 uint64_t cbench_processor_time(void);
+// Nanoseconds of CLOCK_REALTIME, by which the kernel stamps what it receives.
+uint64_t cbench_wall(void);
 
 // A new network namespace with its loopback down, as a descriptor (close-on-exec). The caller stays where it was.
 // The kernel frees the namespace with the last descriptor and process in it, so nothing is left behind by a crash.
@@ -63,3 +65,17 @@ typedef struct cbench_message {
 // Waits for one message as long as the socket's receive timeout, then takes what else is there, at most `count`
 // (CBENCH_MESSAGES or fewer). Returns the number of messages, 0 after a timeout, -1 on error.
 int cbench_receive(int socket, cbench_message *messages, int count);
+
+// A TCP connection to an IPv6 address that sends at once (TCP_NODELAY). `address`: 16 bytes; the port in host order.
+// It is made within `milliseconds`, and a call that sends or receives waits no longer. -1 on error.
+int cbench_stream(const void *address, uint16_t port, int milliseconds);
+// A socket that listens on a TCP port at every address; -1 on error.
+int cbench_listen(uint16_t port);
+// Makes the kernel stamp what the connection receives; 0, or -1.
+int cbench_stamp(int socket);
+// Receives what is there, waiting as the socket does; `flags` as for recv(2). `when`: when the kernel got the last of it
+// (cbench_wall), 0 without a stamp. Returns as recv(2) does.
+ptrdiff_t cbench_receive_stamped(int socket, void *buffer, size_t capacity, int flags, uint64_t *when);
+// From now on the calling thread runs as soon as it can, before all ordinary ones (SCHED_FIFO); -1 where that is not
+// permitted.
+int cbench_run_first(void);
