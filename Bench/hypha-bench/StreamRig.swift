@@ -51,8 +51,6 @@ struct StreamRig {
         enabled = false
         [[listen]]
         uri = "tcp://[::]:\(NodeProcess.port)"
-        [discovery]
-        enabled = false
         [tuning]
         cpus = "\(cores.secondName)"
         workers = \(workers)

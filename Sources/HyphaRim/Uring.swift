@@ -132,6 +132,32 @@ struct Uring: ~Copyable {
         io_uring_submit_and_wait_timeout(ring, &first, 1, &limit, nil)
     }
 
+    /// Hands all requests over and returns the result of the one with this tag, which must be one that never waits: it is
+    /// complete when the kernel returns. Its completion then means nothing any more. Nil when the kernel did not complete
+    /// it.
+    @inline(__always)
+    func submitAndTake(_ tag: UInt64, then meaningless: UInt64) -> Int32? {
+        io_uring_submit(ring)
+        // Completions that wait for this thread to enter the kernel differently are not made here, so it is the newest or
+        // near it.
+        var i = ready
+        while i > 0 {
+            i &-= 1
+            let completion = completion(i)
+            if completion.pointee.user_data == tag {
+                completion.pointee.user_data = meaningless
+                return completion.pointee.res
+            }
+        }
+        return nil
+    }
+
+    /// True when the completions of all requests at hand and `count` more have room.
+    @inline(__always)
+    func hasCompletionRoom(_ count: UInt32) -> Bool {
+        ready &+ io_uring_sq_ready(ring) &+ count < ring.pointee.cq.ring_entries
+    }
+
     // MARK: Completions
 
     /// Completions ready to be read.

@@ -99,17 +99,24 @@ extension WorkerRing {
         guard record.pointee.state == .open, !record.pointee.isWriting, record.pointee.events.isEmpty,
             pieces.count <= ConnectionTable.maxPieces
         else { return 0 }
+        guard uring.hasCompletionRoom(1), let request = uring.request() else { return 0 }
         connections.describe(place, pieces, pool: pool)
-        let count = sendmsg(
-            record.pointee.descriptor, connections.headers + place,
-            Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
-        guard count >= 0 else {
-            // The error is told once only.
-            if errno != EAGAIN && errno != EINTR { end(place, errno) }
+        io_uring_prep_sendmsg(
+            request, record.pointee.descriptor, connections.headers + place, UInt32(MSG_DONTWAIT | MSG_NOSIGNAL))
+        let tag = Kind.streamOffer << 56 | UInt64(connection)
+        request.pointee.user_data = tag
+        guard let count = uring.submitAndTake(tag, then: Kind.none << 56) else {
+            // Nobody knows what the peer got.
+            end(place, EIO)
             return 0
         }
-        counters.add(.sentBytes, count)
-        return count
+        guard count >= 0 else {
+            // The error is told once only.
+            if count != -EAGAIN && count != -EINTR { end(place, -count) }
+            return 0
+        }
+        counters.add(.sentBytes, Int(count))
+        return Int(count)
     }
 
     mutating func pauseReceive(_ connection: UInt32) {

@@ -43,6 +43,8 @@ struct WorkerRing: ~Copyable {
         static let streamWrite: UInt64 = 9
         /// The pause after a failed accept.
         static let retry: UInt64 = 10
+        /// A write that does not wait; its completion is taken at once.
+        static let streamOffer: UInt64 = 12
         /// Nothing is to be done: time limits, and cancellations of single requests.
         static let none: UInt64 = 11
     }
