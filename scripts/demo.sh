@@ -90,10 +90,10 @@ printf '[node]\nkey_file = "%s"\n' "$dir/r.key" >"$dir/r.toml"
 
 say "3. The nodes start. R has no TUN: it only passes on. A's configuration:"
 show <"$dir/a.toml"
-start "$r" "$dir/r.log" "$hypha" run --config "$dir/r.toml" --no-tun
+start "$r" "$dir/r.log" "$hypha" run --config "$dir/r.toml" --no-tun --disable-peer-discovery
 relay=$!
-start "$a" "$dir/a.log" "$hypha" run --config "$dir/a.toml"
-start "$b" "$dir/b.log" "$hypha" run --config "$dir/b.toml"
+start "$a" "$dir/a.log" "$hypha" run --config "$dir/a.toml" --disable-peer-discovery
+start "$b" "$dir/b.log" "$hypha" run --config "$dir/b.toml" --disable-peer-discovery
 for node in r a b; do
     wait_for "$dir/$node.log" "ready address=" 10
     grep -ao 'ready address=.*' "$dir/$node.log" | sed "s/^/    ${node^^}: /"

@@ -25,7 +25,7 @@ final class NodeProcess {
         self.identity = identity
         self.label = label
         let keyFile = try testbed.directory.write("\(label).key", secret)
-        let text = "[node]\nkey_file = \"\(keyFile)\"\n\(configuration)"
+        let text = "[node]\nkey_file = \"\(keyFile)\"\n[discovery]\nenabled = false\n\(configuration)"
         let file = try testbed.directory.write("\(label).toml", Array(text.utf8))
         child = try testbed.spawn("hypha \(label)", [binary, "run", "--config", file], in: namespace, cpus: cpus)
         while true {

@@ -32,6 +32,11 @@ struct AnswerCache: Sendable {
         answers.first { $0.until > now && $0.slot == slot && $0.owner == owner }
     }
 
+    /// The answers that went to sources with this upper half.
+    func answers(in subnet: UInt64, now: Instant) -> [Answer] {
+        answers.filter { $0.until > now && $0.source.high == subnet }
+    }
+
     mutating func insert(_ answer: Answer) {
         if answers.count < AnswerCache.capacity {
             answers.append(answer)

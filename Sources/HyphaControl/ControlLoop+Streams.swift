@@ -6,8 +6,8 @@ import HyphaWire
 
 /// TCP links, and what packets wait for on the way to stock nodes.
 extension ControlLoop {
-    /// A place on the local network that said it can be dialled over TCP. It is dialled unless there is a connection with
-    /// that address, and forgotten after three dials that came to nothing; at most 64 such places are known at a time.
+    /// A place on the local network said that it takes TCP connections. It is dialled unless there is a connection with its
+    /// host, and forgotten after three dials in a row that came to nothing. At most 64 such places are known at a time.
     public mutating func discovered(endpoint: SocketAddress, now: Instant) {
         streams.discovered(endpoint, now: now, &context)
     }
@@ -54,6 +54,13 @@ extension ControlLoop {
         case .asked: break
         case .local, .notRoutable, .refused: refuseRoute(prefix)
         }
+    }
+
+    /// A handshake was answered. Where routes are asked for, who asked for ours may be unknown here: without a way back the
+    /// answer gets nowhere.
+    mutating func seekWayBack(to source: IPv6Address, now: Instant) {
+        guard !routes.hasRoute(to: source), wayBackLimit.take(now: now) else { return }
+        if case .asked = routes.query(source.high, now: now) { context.count.queries += 1 }
     }
 
     /// There is none.

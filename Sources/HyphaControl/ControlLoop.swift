@@ -18,6 +18,8 @@ public struct ControlLoop: Sendable {
     private var compiler = FIBCompiler()
     /// /64s that packets wait for and that the next forwarding table has a route to.
     var found = FoundRoutes()
+    /// Questions for ways back to those whose handshakes were answered.
+    var wayBackLimit = TokenBucket(rate: 10, burst: 50)
     /// When the connections end and the worker is told to drain; nil while nobody asked for that.
     private var drainAt: Instant?
 
@@ -129,7 +131,9 @@ public struct ControlLoop: Sendable {
                 context.count.overlayRefused += 1
                 return
             }
+            let answers = flows.counters.answers
             flows.receive(kind, message, source: source, link: link, now: now, &context)
+            if flows.counters.answers != answers { seekWayBack(to: source, now: now) }
             settle(now: now)
         case .error(let code, _, let index, let quotedSource, let quotedDestination):
             guard quotedSource.high == own.high else {
@@ -316,7 +320,10 @@ public struct ControlLoop: Sendable {
         }
         // Behind the table that has them: a worker that hears of a route looks for it there.
         if compiler.nextDeadline == nil {
-            for prefix in found.takeAll() { context.command(.aboutRoute(.routeResolved, to: prefix)) }
+            for prefix in found.takeAll() {
+                context.command(.aboutRoute(.routeResolved, to: prefix))
+                flows.repeatAnswers(in: prefix, now: now, &context)
+            }
         }
     }
 }

@@ -213,6 +213,16 @@ struct FlowSupervisor: Sendable {
         }
     }
 
+    /// There is a way now to the nodes in a /64: answers of the last seconds that wait for their first packet go out again.
+    mutating func repeatAnswers(in subnet: UInt64, now: Instant, _ context: inout ControlContext) {
+        for answer in environment.answers.answers(in: subnet, now: now) {
+            let path = HandshakePath.overlay(answer.source, link: .max)
+            guard let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now) else { continue }
+            environment.counters.respRepeated += 1
+            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+        }
+    }
+
     private mutating func receive(
         initiation message: [UInt8], _ path: HandshakePath, _ source: IPv6Address, now: Instant,
         _ context: inout ControlContext

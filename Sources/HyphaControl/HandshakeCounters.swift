@@ -42,6 +42,9 @@ public struct HandshakeCounters: Sendable, Equatable {
 
     public init() {}
 
+    /// Everything that went out as an answer to an INIT.
+    var answers: UInt64 { respSent + respRepeated + cookieSent }
+
     /// All of them by their stable names, in a fixed order.
     public var all: [(name: String, value: UInt64)] {
         [

@@ -171,6 +171,16 @@ struct RouteControl: Sendable {
         router?.query(IPv6Address(high: prefix, low: 0), now: now) ?? .refused
     }
 
+    /// Whether a next hop to an address is known.
+    func hasRoute(to address: IPv6Address) -> Bool {
+        var place = place(of: Prefix(address, length: 64))
+        while place < entries.count, entries[place].prefix.address.high == address.high {
+            if entries[place].prefix.contains(address), !entries[place].links.isEmpty { return true }
+            place += 1
+        }
+        return false
+    }
+
     /// Packets use a route in the /64 with this upper half.
     mutating func used(_ prefix: UInt64, now: Instant) {
         var place = place(of: Prefix(IPv6Address(high: prefix, low: 0), length: 64))

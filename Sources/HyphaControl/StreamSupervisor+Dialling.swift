@@ -3,9 +3,6 @@ import HyphaInterchange
 
 /// Dialling.
 extension StreamSupervisor {
-    /// Both ends of a local network find each other at about the same time: who waits longer may be spared the dial.
-    private static let firstDialMilliseconds: UInt64 = 500
-
     /// A place on the local network said that it can be dialled.
     mutating func discovered(_ endpoint: SocketAddress, now: Instant, _ context: inout ControlContext) {
         guard !isStopping, links.streams > 0, endpoint.port != 0 else { return }
@@ -19,11 +16,8 @@ extension StreamSupervisor {
             return
         }
         if number == targets.count { targets.append(nil) }
-        let wait = UInt64.random(
-            in: 0..<StreamSupervisor.firstDialMilliseconds * 1_000_000, using: &context.jitter)
-        let first = now.advanced(byNanoseconds: wait)
-        targets[number] = StreamTarget(number: UInt32(number), found: endpoint, first: first, now: now)
-        deadlines.set(UInt32(number), first)
+        targets[number] = StreamTarget(number: UInt32(number), found: endpoint, now: now)
+        dialRound(UInt32(number), now: now, &context)
     }
 
     /// The answer to a `resolve` action with this id.
@@ -58,7 +52,7 @@ extension StreamSupervisor {
     mutating func dialRound(_ number: UInt32, now: Instant, _ context: inout ControlContext) {
         guard let target = targets[Int(number)] else { return }
         if !target.isConfigured, let address = target.addresses.first, isConnected(address) {
-            // It came by itself meanwhile; the next beacon brings it back.
+            // It came by itself meanwhile.
             return forget(number)
         }
         if target.addresses.isEmpty {

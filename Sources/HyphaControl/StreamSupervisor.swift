@@ -273,13 +273,10 @@ struct StreamSupervisor: Sendable {
         let lasted = now.milliseconds(since: connection.opened)
         let wasOfUse = connection.hasSpoken && lasted >= StreamTarget.usefulMilliseconds
         update(number, now: now, &context) { $0.disconnected(wasOfUse: wasOfUse, now: now) }
-        guard let target = targets[Int(number)] else { return }
         if connection.isOwn {
             var jitter = context.jitter
             update(number, now: now, &context) { $0.restAsOwn(now: now, jitter: &jitter) }
             context.jitter = jitter
-        } else if !target.isConfigured, target.failures >= StreamTarget.discoveredFailures {
-            forget(number)
         } else {
             rest(number, now: now, &context)
         }

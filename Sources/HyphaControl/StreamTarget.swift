@@ -68,15 +68,15 @@ struct StreamTarget: Sendable {
         outage = now
     }
 
-    /// One that was found; it is dialled at `first`.
-    init(number: UInt32, found address: SocketAddress, first: Instant, now: Instant) {
+    /// One that was found.
+    init(number: UInt32, found address: SocketAddress, now: Instant) {
         self.number = number
         host = ""
         port = address.port
         label = ""
         isConfigured = false
         addresses = [address]
-        state = .resting(until: first)
+        state = .resting(until: now)
         since = now
         outage = now
     }
@@ -122,7 +122,10 @@ struct StreamTarget: Sendable {
         return addresses[next - 1]
     }
 
-    mutating func connected(_ connection: UInt32, now: Instant) { enter(.up(connection: connection), now: now) }
+    mutating func connected(_ connection: UInt32, now: Instant) {
+        failures = 0
+        enter(.up(connection: connection), now: now)
+    }
 
     /// A dial came to nothing. True when that is worth a line in the log.
     mutating func failed(_ error: UInt32, now: Instant) -> Bool {
@@ -136,11 +139,7 @@ struct StreamTarget: Sendable {
 
     /// Its connection ended. One that was of use makes the next pauses short again.
     mutating func disconnected(wasOfUse: Bool, now: Instant) {
-        guard wasOfUse else {
-            failures += 1
-            return
-        }
-        failures = 0
+        guard wasOfUse else { return }
         pauses = 0
         outage = now
         logged = nil

@@ -62,11 +62,9 @@ func classifyTun(
     let nextHop = usableHop(context.fib.lookup(destination), context)
     if nextHop.isAgeing { context.routeUse.note(destination.high, now: context.now) }
     switch nextHop.kind {
-    case .none:
+    case .none, .unreachable:
+        // What was lost a moment ago is asked for like what was never there.
         if context.asksForRoutes, origin.mayAwaitRoute { return .awaitRoute(prefix: destination.high) }
-        rejections.localError(.noRoute, about: whole, context)
-        return .drop(.noRoute)
-    case .unreachable:
         rejections.localError(.noRoute, about: whole, context)
         return .drop(.noRoute)
     case .local:

@@ -24,6 +24,8 @@ struct Neighbour: Sendable {
     /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
     var burstDue: Instant?
     var introductionDue: Instant?
+    /// Of a stock node, which gets no dump: what was announced to the others while it waited for its introduction.
+    var missed: [Prefix] = []
 
     /// Where the running dump of all routes stands: destinations below were sent. Nil when none runs.
     var dumpPosition: Int?
@@ -49,6 +51,9 @@ struct Neighbour: Sendable {
     /// Most of its queries find nothing: it may ask once a second.
     var isThrottled = false
     var throttle: TokenBucket
+
+    /// Whether it has heard this node's own prefixes.
+    var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
 
     init(id: NeighbourID, link: NeighbourLink, limits: RouterLimits, firstHello: Instant, now: Instant) {
         self.id = id

@@ -60,9 +60,11 @@ extension Router {
             current.last = id
             broadcast = current
             let isReliable = neighbours[id]?.kind == .stock
-            guard id != current.except, !(current.isRepetition && isReliable),
-                neighbours[id]?.introductionDue == nil, neighbours[id]?.burstDue == nil
-            else { return true }
+            guard id != current.except, !(current.isRepetition && isReliable) else { return true }
+            guard neighbours[id]?.introductionDue == nil, neighbours[id]?.burstDue == nil else {
+                if isReliable { postpone(current.update, for: id) }
+                return true
+            }
             send(current.update, to: id)
             return true
         }
@@ -104,6 +106,18 @@ extension Router {
             return true
         }
         return false
+    }
+
+    /// Announcements kept for a stock node until its introduction. It asks for the others when it needs them.
+    static let missedMax = 1_024
+
+    /// A stock node hears of a route after its introduction, when it knows what the link costs.
+    private mutating func postpone(_ update: BabelTLV.Update, for id: NeighbourID) {
+        guard update.metric != Metric.infinite.value, !ownPrefix.contains(update.prefix.address) else { return }
+        _ = neighbours.update(id) { neighbour in
+            guard neighbour.missed.count < Router.missedMax, neighbour.missed.last != update.prefix else { return }
+            neighbour.missed.append(update.prefix)
+        }
     }
 
     /// A retraction carries the router id of the node that retracts.

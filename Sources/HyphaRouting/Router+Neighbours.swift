@@ -189,6 +189,8 @@ extension Router {
         for query in requests.all where query.ingress != id {
             enqueue(.tlv(.routeRequest(.init(generation: query.generation, prefix: query.prefix)), id))
         }
+        for prefix in neighbour.missed { enqueue(.route(prefix, id)) }
+        _ = neighbours.update(id) { $0.missed = [] }
         if neighbour.kind == .hypha { startDump(to: id) }
     }
 }

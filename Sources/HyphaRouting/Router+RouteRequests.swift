@@ -70,10 +70,21 @@ extension Router {
                 prefix: prefix, ingress: ingress, generation: generation, isWanted: isWanted, asked: clock,
                 ends: clock.advanced(byMilliseconds: RouteRequests.life),
                 repeatDue: clock.advanced(byMilliseconds: RouteRequests.repeatTimes[0])))
-        for id in neighbours.ids where id != ingress {
+        // Who waits for the introduction hears of open queries with it.
+        for id in neighbours.ids where id != ingress && neighbours[id]?.isIntroduced == true {
             enqueue(.tlv(.routeRequest(.init(generation: generation, prefix: prefix)), id))
         }
         return true
+    }
+
+    /// The prefix is lost. A stock neighbour tells only what it is asked for: one that did not announce the prefix may know
+    /// it all the same.
+    mutating func seekElsewhere(_ number: Int) {
+        let prefix = table[number].prefix
+        guard !isStopping, requests[prefix] == nil,
+            neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }), lossQueries.take(now: clock)
+        else { return }
+        _ = ask(prefix, generation: 0, ingress: nil, isWanted: false)
     }
 
     mutating func handleRouteRequest(_ request: BabelTLV.RouteRequest, from id: NeighbourID) {

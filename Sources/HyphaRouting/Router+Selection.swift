@@ -18,6 +18,7 @@ extension Router {
             table[number].phase = .unreachable
             table[number].heldUntil = clock.advanced(byMilliseconds: HoldTime.retraction)
             requestSeqnos(number)
+            seekElsewhere(number)
         }
         install(number)
         planAnnouncement(number)

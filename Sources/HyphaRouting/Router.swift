@@ -24,6 +24,7 @@ public struct Router: Sendable {
     var table = RouteTable()
     var sources = SourceTable()
     var requests = RouteRequests()
+    var lossQueries: TokenBucket
     var seqnoRequests = SeqnoRequests()
     /// By number of the prefix, and by number of the neighbour.
     var timers = DeadlineSlots()
@@ -62,6 +63,8 @@ public struct Router: Sendable {
         own = OwnOrigin(id: id, seqno: state.map { Seqno($0.seqno).advanced() } ?? Seqno(0), now: now)
         neighbours = NeighbourTable(capacity: configuration.limits.neighbours)
         clock = now
+        let rate = configuration.limits.lossQueries
+        lossQueries = TokenBucket(rate: rate.perSecond, burst: rate.burst, now: now)
         ownAnnouncementDue = now
         ownAnnouncementDue = now.advanced(byMilliseconds: ownPeriod)
         urgent.append(.persist(own.state))

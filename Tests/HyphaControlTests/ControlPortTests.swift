@@ -65,6 +65,30 @@ import Testing
         #expect(fixture.counters.flow.initSent == 1)
     }
 
+    /// On a TCP link nothing is said twice: what finds the ring full waits.
+    @Test func losesNothingForTCPLinks() {
+        var configuration = streaming([])
+        configuration.links = LinkNumbering(datagramLinks: 16, streams: 2_000)
+        let fixture = PortFixture(configuration)
+        var links: [UInt32] = []
+        var next: UInt32 = 0
+        // Each connection gets one piece at once. The worker takes none of them for a while.
+        for round in 0..<40 {
+            while next < 1_300 {
+                let remote = SocketAddress(address: .mapped(ipv4: 0x0808_0000 | next), port: 1)
+                let opening = StreamOpening(dial: .max, roundTrip: 1_000)
+                let head = PuntedPacket(kind: .streamOpened, length: StreamOpening.size, link: next, sender: remote)
+                guard fixture.punt(head, withUnsafeBytes(of: opening) { Array($0) }) else { break }
+                next += 1
+            }
+            while fixture.turn(.zero) {}
+            _ = fixture.takeCommands()
+            guard round >= 20 else { continue }
+            links += fixture.takeInjected().filter { $0.head.kind == .streamControl }.map(\.head.link)
+        }
+        #expect(links == (0..<1_300).map { $0 })
+    }
+
     @Test func publishesLaterWhenTheWorkerHoldsTooMuch() {
         let fixture = PortFixture(ControlConfiguration())
         // The worker never moves on from the first table.

@@ -14,6 +14,8 @@ struct FakeStreams {
     var dials: [(number: UInt32, to: SocketAddress)] = []
     var closes: [(connection: UInt32, reset: Bool)] = []
     var sent: [(connection: UInt32, bytes: [UInt8])] = []
+    /// Data: routing header and body, as a relay has it.
+    var packets: [(connection: UInt32, packet: [UInt8])] = []
     /// Sizes of what control wanted written.
     private(set) var controlSizes: [Int] = []
     /// Frames that a stock node would not take as they are meant.
@@ -46,6 +48,12 @@ struct FakeStreams {
     /// The other end of the connection behind a link.
     func remote(link: UInt32) -> SocketAddress? {
         remotes.first { links.link(connection: $0.key) == link }?.value
+    }
+
+    /// A packet for the neighbour on a TCP link.
+    mutating func send(packet: [UInt8], link: UInt32) {
+        guard let id = remotes.keys.first(where: { links.link(connection: $0) == link }) else { return }
+        packets.append((id, packet))
     }
 
     mutating func send(_ bytes: [UInt8], on id: UInt32) {

@@ -193,6 +193,11 @@ final class FakeWorker {
         }
     }
 
+    /// A packet came over a TCP connection.
+    func receive(packet: [UInt8], connection: UInt32, now: Instant) {
+        route(packet, link: streams.links.link(connection: connection), now: now)
+    }
+
     /// A packet from the host for the node at `address`.
     func sendFromHost(to address: IPv6Address, now: Instant) {
         let hop = lookup(address)
@@ -274,6 +279,7 @@ final class FakeWorker {
         packet[1] -= 1
         let hop = lookup(destination)
         switch hop.kind {
+        case .link where streams.links.isStream(hop.link): streams.send(packet: packet, link: hop.link)
         case .link: sendLink(hop.link, under: nil, packet, now: now)
         case .local where kind != .data:
             guard destination == own, link != .max else { return }

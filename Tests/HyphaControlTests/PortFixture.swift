@@ -82,6 +82,20 @@ final class PortFixture {
         }
     }
 
+    /// A record of the ring for all but handshakes, with bytes. False when the ring is full.
+    func punt(_ head: PuntedPacket, _ bytes: [UInt8]) -> Bool {
+        guard let record = punted.reserve() else { return false }
+        record.storeBytes(of: head, as: PuntedPacket.self)
+        bytes.withUnsafeBytes { source in
+            if let base = source.baseAddress {
+                (record + PuntedPacket.headSize).copyMemory(from: base, byteCount: source.count)
+            }
+        }
+        punted.advance()
+        punted.publish()
+        return true
+    }
+
     func notify(_ notice: Notice) {
         notices.reserve()?.storeBytes(of: notice, as: Notice.self)
         notices.advance()

@@ -25,6 +25,13 @@ extension SimulatedNetwork {
             schedule(.bytes(pipe: pipe, side: side.other.rawValue, bytes), milliseconds: streamDelay(i, other))
         }
         node.worker.streams.sent = []
+        for (connection, packet) in node.worker.streams.packets {
+            guard let (pipe, side) = find(i, connection) else { continue }
+            let other = pipes[pipe].nodes[side.other.rawValue]
+            guard !isCut(i, other) else { continue }
+            schedule(.packet(pipe: pipe, side: side.other.rawValue, packet), milliseconds: streamDelay(i, other))
+        }
+        node.worker.streams.packets = []
         for (connection, reset) in node.worker.streams.closes {
             guard node.worker.streams.close(connection) else { continue }
             node.worker.notices.append(Notice(.streamClosed, id: connection, slot: StreamClosing().slot))
@@ -109,6 +116,11 @@ extension SimulatedNetwork {
                 let body = Array(frame.dropFirst(8))
                 nodes[i].worker.punts.append((PuntedPacket(kind: .streamControl, length: body.count, link: id), body))
             }
+            return [i]
+        case .packet(let pipe, let side, let packet):
+            let i = pipes[pipe].nodes[side]
+            guard nodes[i].isRunning, let id = pipes[pipe].connections[side] else { return [] }
+            nodes[i].worker.receive(packet: packet, connection: id, now: now)
             return [i]
         case .ended(let pipe, let side, let error):
             let i = pipes[pipe].nodes[side]

@@ -16,6 +16,8 @@ struct SimulatedPipe {
         case opened(pipe: Int, side: Int)
         case failed(node: Int, number: UInt32, error: UInt32)
         case bytes(pipe: Int, side: Int, [UInt8])
+        /// A packet for the overlay.
+        case packet(pipe: Int, side: Int, [UInt8])
         /// The other side ended it.
         case ended(pipe: Int, side: Int, error: UInt16)
     }

@@ -219,72 +219,82 @@ import Testing
 
     @Test func placesThatWereFoundAreDialled() {
         let rig = rig([])
-        rig.loop.discovered(endpoint: local(7), now: rig.now)
-        rig.loop.discovered(endpoint: local(7), now: rig.now)
-        rig.loop.discovered(endpoint: local(7, port: 0), now: rig.now)
-        #expect(rig.counters.discovered == 1)
-        rig.run(milliseconds: 500)
+        rig.found(local(7))
+        rig.found(local(7))
+        rig.found(local(7, port: 0))
+        #expect(rig.counters.discovered == 1 && rig.loop.dials(local(7)) && !rig.loop.hasStream(with: local(7)))
         let dials = rig.takeDials()
         #expect(dials.map(\.to) == [local(7)])
         rig.opened(0, dial: dials[0].number, from: local(7))
         #expect(rig.streams.count == 1 && rig.streams[0].isDialled && rig.streams[0].host.isEmpty)
-        // There is a connection: the next beacons change nothing.
-        for _ in 0..<5 { rig.loop.discovered(endpoint: local(7), now: rig.now) }
-        rig.run(milliseconds: 2_000)
-        #expect(rig.takeDials().isEmpty)
+        #expect(rig.loop.hasStream(with: local(7)))
+        // There is a connection: further beacons change nothing.
+        for _ in 0..<5 { rig.found(local(7)) }
+        rig.run(milliseconds: 3_000)
+        #expect(rig.takeDials().isEmpty && rig.streams.map(\.state) == [.up])
         // Another interface is another place.
-        rig.loop.discovered(endpoint: local(7, scope: 4), now: rig.now)
-        rig.run(milliseconds: 500)
-        #expect(rig.takeDials().count == 1)
+        rig.found(local(7, scope: 4))
+        #expect(rig.takeDials().count == 1 && !rig.loop.hasStream(with: local(7, scope: 4)))
+        rig.closed(0)
+        rig.run(milliseconds: 2_000)
+        #expect(rig.takeDials().map(\.to) == [local(7)])
     }
 
     @Test func whoCameByItselfIsNotDialled() {
         let rig = rig([])
         rig.opened(0, from: local(7, port: 40_000))
-        rig.loop.discovered(endpoint: local(7), now: rig.now)
-        rig.run(milliseconds: 60_000)
-        #expect(rig.takeDials().isEmpty && rig.streams.count == 1)
-        // Or comes while the dial waits.
-        rig.loop.discovered(endpoint: local(8), now: rig.now)
+        rig.found(local(7))
+        rig.run(milliseconds: 40_000)
+        #expect(rig.takeDials().isEmpty && rig.loop.hasStream(with: local(7)) && !rig.loop.dials(local(7)))
+        // Or comes between two dials.
+        rig.found(local(8))
+        failAll(rig)
         rig.opened(1, from: local(8, port: 40_000))
-        rig.run(milliseconds: 60_000)
-        #expect(rig.takeDials().isEmpty && rig.streams.count == 2)
+        rig.run(milliseconds: 40_000)
+        #expect(rig.takeDials().isEmpty && rig.streams.count == 2 && !rig.loop.dials(local(8)))
         // When it is gone, the next beacon brings it back.
         rig.closed(1)
-        rig.loop.discovered(endpoint: local(8), now: rig.now)
-        rig.run(milliseconds: 500)
+        rig.found(local(8))
         #expect(rig.takeDials().map(\.to) == [local(8)])
     }
 
     @Test func threeFailuresAndItIsForgotten() {
         let rig = rig([])
-        rig.loop.discovered(endpoint: local(7), now: rig.now)
-        for _ in 0..<3 {
-            #expect(rig.runToNextTry(atMost: 5_000) != nil)
+        rig.found(local(7))
+        failAll(rig)
+        for _ in 0..<2 {
+            #expect(rig.runToNextTry(atMost: 5_000) != nil && rig.loop.dials(local(7)))
             failAll(rig)
         }
-        #expect(rig.runToNextTry() == nil && rig.streams.isEmpty)
-        #expect(rig.counters.dialsFailed == 3)
-        rig.loop.discovered(endpoint: local(7), now: rig.now)
-        #expect(rig.runToNextTry(atMost: 5_000) != nil)
+        #expect(rig.runToNextTry() == nil && rig.streams.isEmpty && rig.counters.dialsFailed == 3)
+        #expect(!rig.loop.dials(local(7)))
+        // Connected in between: the failures begin anew.
+        rig.found(local(7))
+        failAll(rig)
+        _ = rig.runToNextTry()
+        failAll(rig)
+        _ = rig.runToNextTry()
+        rig.opened(0, dial: rig.takeDials()[0].number, from: local(7))
+        rig.closed(0)
+        _ = rig.runToNextTry()
+        failAll(rig)
+        #expect(rig.loop.dials(local(7)))
     }
 
     @Test func soManyAreKnownAtATime() {
         let rig = rig(["mesh.example"])
-        for i in 0..<200 { rig.loop.discovered(endpoint: local(i), now: rig.now) }
+        for i in 0..<200 { rig.found(local(i)) }
         #expect(rig.counters.discovered == 200 && rig.counters.discoveredRefused == 136)
-        rig.run(milliseconds: 500)
         let dials = rig.takeDials()
         #expect(dials.count == 64 && Set(dials.map(\.number)).count == 64)
         // One of them goes, one comes.
         rig.notice(Notice(.streamFailed, id: dials[5].number, slot: 111))
         for _ in 0..<2 {
             _ = rig.runToNextTry()
-            let dial = rig.takeDials().last
-            rig.notice(Notice(.streamFailed, id: dial?.number ?? 0, slot: 111))
+            rig.notice(Notice(.streamFailed, id: rig.takeDials().last?.number ?? 0, slot: 111))
         }
         #expect(rig.streams.count == 64)
-        rig.loop.discovered(endpoint: local(999), now: rig.now)
+        rig.found(local(999))
         #expect(rig.streams.count == 65 && rig.counters.discoveredRefused == 136)
     }
 
@@ -292,7 +302,7 @@ import Testing
         var configuration = streaming([2])
         configuration.links = LinkNumbering(datagramLinks: 16, streams: 0)
         let rig = StreamRig(configuration)
-        rig.loop.discovered(endpoint: local(1), now: rig.now)
+        rig.found(local(1))
         rig.resolved(0, "10.0.0.2", [here])
         rig.opened(0, from: here)
         rig.closed(0)

@@ -129,6 +129,12 @@ final class StreamRig {
         take()
     }
 
+    /// A beacon of the local network came.
+    func found(_ endpoint: SocketAddress) {
+        loop.discovered(endpoint: endpoint, now: now)
+        take()
+    }
+
     func notice(_ notice: Notice) {
         loop.handle(notice, now: now)
         take()

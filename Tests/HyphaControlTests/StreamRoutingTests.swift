@@ -136,6 +136,33 @@ import Testing
         #expect(rig.log.last?.contains("closed: it does not answer Hellos") == true && rig.streams.isEmpty)
     }
 
+    /// What is found between the opening of a connection and its first words is not lost on it: nothing comes twice.
+    @Test func newsDuringTheIntroductionComeBehindIt() {
+        let rig = StreamRig(streaming([2]))
+        rig.opened(0, from: near)
+        rig.run(milliseconds: 100)
+        rig.resolved(0, "10.0.0.2", [near])
+        rig.opened(1, dial: rig.takeDials()[0].number, from: near, microseconds: 80_000)
+        _ = rig.takeWritten()
+        let start = rig.now
+        for number in 40..<45 as Range<UInt8> { rig.introduce(0, as: number, metric: 20) }
+        rig.introduce(0, as: 44, metric: .max)
+        rig.run(milliseconds: 99)
+        let early = rig.takeWritten().filter { $0.connection == 1 }.flatMap { FakeStreams.tlvs($0.bytes) }
+        #expect(early.count >= 60 && early.allSatisfy { if case .ihu = $0 { true } else { false } })
+        rig.run(milliseconds: 1)
+        let told = rig.takeWritten().filter { $0.connection == 1 }.flatMap { FakeStreams.tlvs($0.bytes) }
+        let prefixes = told.compactMap { tlv -> IPv6Address? in
+            if case .update(let update) = tlv, update.metric > 0 { update.prefix.address } else { nil }
+        }
+        #expect(prefixes.map(\.high) == (40..<44).map { SimulatedNetwork.identity($0).address.high })
+        #expect(rig.now.milliseconds(since: start) == 100)
+        // The neighbour that they came from, and who is not connected, miss nothing.
+        for number in 0..<200 as Range<UInt8> { rig.introduce(0, as: number &+ 50, metric: 20) }
+        rig.run(milliseconds: 5_000)
+        #expect(rig.takeWritten().allSatisfy { $0.bytes.count <= 1_400 })
+    }
+
     // MARK: - Whole nodes
 
     enum Shape: String, CaseIterable { case line, ring, star, mixed }
@@ -168,6 +195,29 @@ import Testing
         // Nobody was closed and dialled again.
         let dials = network.nodes.map { Int($0.loop.counters.streamsOpened) }.reduce(0, +)
         #expect(dials == network.pipes.count)
+    }
+
+    /// The node that is asked for a session may know no way back; the answer goes out as soon as there is one.
+    @Test func anAnswerWaitsForTheWayBack() throws {
+        let network = SimulatedNetwork(seed: 1)
+        network.addNode(1, streaming([]))
+        network.addNode(2, streaming([1]))
+        network.run(seconds: 2)
+        // It comes late, and nobody tells it of those before; they hear of it.
+        network.addNode(3, streaming([2]))
+        network.run(seconds: 2)
+        let (a, b) = (network.node(1), network.node(3))
+        #expect(a.worker.lookup(b.address).kind == .link && b.worker.lookup(a.address).kind == .none)
+        network.act(on: a) { $0.worker.sendFromHost(to: b.address, now: $1) }
+        // INIT 20 ms, question and answer 20 ms, RESP 20 ms: before the INIT is repeated.
+        network.run(seconds: 0.1)
+        let session = try #require(a.peerStatus.first { $0.key == b.key })
+        #expect(session.state == .up && session.isNative)
+        #expect(b.loop.counters.queries == 1 && a.loop.counters.flow.initSent == 1)
+        #expect(b.worker.lookup(a.address).kind == .link)
+        network.act(on: a) { $0.worker.sendFromHost(to: b.address, now: $1) }
+        network.run(seconds: 0.1)
+        #expect(b.worker.received == [a.address])
     }
 
     @Test func theCostIsKnownAtOnce() {

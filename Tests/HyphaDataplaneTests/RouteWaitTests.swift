@@ -131,12 +131,16 @@ struct RouteWaitTests {
         bench.node.expectNoLeak()
     }
 
-    /// A destination that is known to have no route, and all of them when nobody finds routes: answered at once.
-    @Test func answeredAtOnce() throws {
+    /// A destination that has just been lost is asked for like one that was never known.
+    @Test func whatIsLostIsAskedFor() throws {
         let bench = try StockNode()
         bench.node.route(Self.far, .unreachable)
         bench.enter(Self.packet(bench))
-        #expect(bench.node.drops == ["no_route": 1] && bench.node.packets.count == 1)
+        #expect(bench.node.worker.waiting == 1 && bench.notices(.routeNeeded).count == 1)
+    }
+
+    /// All of them when nobody finds routes: answered at once.
+    @Test func answeredAtOnce() throws {
         let other = try StockNode { $0.asksForRoutes = false }
         other.enter(Self.packet(other))
         #expect(other.node.drops == ["no_route": 1] && other.node.packets.map { $0[40...41] } == [[1, 0]])

@@ -13,9 +13,13 @@ import Testing
         }
     }
 
-    /// The name in statistics: snake_case.
+    /// The name in statistics: snake_case; capitals in a row are one word.
     static func snakeCase(_ name: String) -> String {
-        name.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
+        var previous: Character = "_"
+        return name.reduce(into: "") { text, next in
+            text += next.isUppercase && !previous.isUppercase ? "_" + next.lowercased() : next.lowercased()
+            previous = next
+        }
     }
 
     /// What stands in backquotes in the first column of a document's tables, with what follows on the line.
@@ -58,6 +62,26 @@ import Testing
         "Sources/HyphaControl/DiscoveryCounters.swift",
     ]
 
+    /// What the router reports: its counters, what it could not read, and the levels of its tables.
+    static func routerNames() throws -> [String] {
+        let tables = "Sources/HyphaRouting/RouterSizes.swift"
+        let text = try #require(ProjectTree.file(tables)).text
+        let levels = text.matches(of: /"(table_[a-z_]+)"/).map { String($0.1) }
+        #expect(levels.count >= 8)
+        return try cases(in: "Sources/HyphaRouting/RouterCounter.swift").map(snakeCase)
+            + cases(in: "Sources/HyphaWire/BabelTLVRefusal.swift").map { "unreadable_" + snakeCase($0) } + levels
+    }
+
+    @Test func everyCounterOfTheRouterIsExplained() throws {
+        let names = try Self.routerNames()
+        #expect(names.count >= 50)
+        let entries = try Self.entries("docs/counters.md")
+        for name in names {
+            let explanation = entries[name] ?? ""
+            #expect(explanation.split(separator: " ").count >= 3, "docs/counters.md does not explain \(name)")
+        }
+    }
+
     @Test(arguments: controlTables) func everyCounterOfControlIsExplained(path: String) throws {
         let names = try Self.namedCounters(in: path)
         #expect(names.count >= 13)
@@ -73,7 +97,7 @@ import Testing
         let known = Set(
             try Self.cases(in: "Sources/HyphaPacket/DropReason.swift").map(Self.snakeCase)
                 + Self.cases(in: "Sources/HyphaPacket/WorkerCounters.swift").map(Self.snakeCase)
-                + Self.controlTables.flatMap(Self.namedCounters))
+                + Self.controlTables.flatMap(Self.namedCounters) + Self.routerNames())
         // A level that the workers report beside their rows.
         let levels: Set<String> = ["waiting"]
         for name in try Self.entries("docs/counters.md").keys where !levels.contains(name) {

@@ -9,6 +9,8 @@ struct MixedNode: Sendable {
 
     let program: Program
     let hasTun: Bool
+    /// Whether it looks for nodes of the local network.
+    var isDiscovering = false
 
     static func stock(_ arguments: [String] = [], tun: Bool = true) -> MixedNode {
         MixedNode(program: .stock(arguments), hasTun: tun)

@@ -157,6 +157,8 @@ final class MixedTopology: Sendable {
                 pin = false
                 [tun]
                 enabled = \(nodes[node].hasTun)
+                [discovery]
+                enabled = \(nodes[node].isDiscovering)
 
                 """
             try Data((text + configuration).utf8).write(to: file)

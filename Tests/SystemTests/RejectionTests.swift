@@ -8,8 +8,10 @@ extension SystemTests {
 
         init() throws { topology = try SharedTopology.current }
 
+        /// The mesh is asked for 15 s; then the packets that waited are answered.
         @Test func noRouteIsAnsweredByTheOrigin() throws {
-            let ping = try topology.run(["ping", "-6", "-c", "2", "-i", "0.1", "-W", "1", "400:1:2:3::4"], on: .a)
+            let ping = try topology.run(
+                ["ping", "-6", "-c", "2", "-i", "0.1", "-W", "18", "400:1:2:3::4"], on: .a, within: 30)
             #expect(ping.status != 0)
             #expect(ping.output.localizedCaseInsensitiveContains("no route"), "\(ping.output)")
         }

@@ -86,6 +86,8 @@ final class RingTopology: Sendable {
             pin = false
             [tun]
             enabled = \(hasTun)
+            [discovery]
+            enabled = false
             [[peer]]
             uri = "hl1://\(identities[next].key)@10.77.\(node).2:9651"
 

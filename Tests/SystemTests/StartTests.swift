@@ -41,6 +41,34 @@ extension SystemTests {
             }
         }
 
+        /// A TCP link to R, as the report shows it.
+        @Test func aTCPLinkIsReported() throws {
+            let peers = ["--peers", "tcp://127.0.0.1:9651", "tcp://192.0.2.77:1"]
+            let flags = ["--listen", "hl1://[::]:9700", "--disable-peer-discovery"] + peers
+            try start(flags) { node, _ in
+                func streams() throws -> (all: [[String: Any]], report: [String: Any]) {
+                    let seen = node.output.count
+                    node.signal(SIGUSR1)
+                    let line = try node.line(containing: "{", within: 5, skipping: (seen, .max))
+                    let report = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+                    return (report["streams"] as? [[String: Any]] ?? [], report)
+                }
+                let isUp: Bool? = try Clock.wait(10) {
+                    let link = try streams().all.first
+                    return link?["state"] as? String == "up" && link?["key"] is String ? true : nil
+                }
+                #expect(isUp == true, "\(node.errors)")
+                let (all, report) = try streams()
+                #expect(all.map { $0["host"] as? String } == ["127.0.0.1:9651", "192.0.2.77:1"])
+                let up = try #require(all.first)
+                #expect(up["dialled"] as? Bool == true && up["endpoint"] as? String == "127.0.0.1:9651")
+                #expect(up["key"] as? String == topology.key(.r))
+                #expect(all[1]["state"] as? String != "up" && all[1]["endpoint"] is NSNull)
+                let routing = try #require(report["routing"] as? [String: Int])
+                #expect(routing["hellos"] ?? 0 > 0 && routing["table_neighbours"] == 1)
+            }
+        }
+
         @Test func tooFewOpenFilesAreNamed() throws {
             let listen = ["--listen", "hl1://[::]:9700", "-t", "9701"]
             let limited = ["prlimit", "--nofile=400:400"]

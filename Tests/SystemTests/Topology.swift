@@ -142,6 +142,8 @@ final class Topology: Sendable {
         var text = "[node]\nkey_file = \"\(identities[node]?.keyFile ?? "")\"\n"
         // All workers on one core would measure that core.
         text += "[tuning]\npin = false\n[tun]\nenabled = \(relay != nil)\n"
+        // The nodes of a wire would also find each other over TCP.
+        text += "[discovery]\nenabled = false\n"
         if let relay { text += "[[peer]]\nuri = \"hl1://\(key(.r))@\(relay):9651\"\nlabel = \"R\"\n" }
         if let other { text += "[[route]]\nkey = \"\(key(other))\"\nvia = \"\(key(.r))\"\n" }
         return text

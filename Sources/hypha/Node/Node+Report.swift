@@ -25,10 +25,20 @@ extension Node {
                 ("largest_datagram", link.largestDatagram.map { "\($0)" } ?? "null"),
             ])
         }
+        let streams = status.streams.map { stream in
+            object([
+                ("id", stream.id.map { "\($0)" } ?? "null"), ("key", stream.key.map { text($0.hex) } ?? "null"),
+                ("label", text(stream.label)), ("host", text(stream.host)), ("dialled", "\(stream.isDialled)"),
+                ("state", text(stream.state.rawValue)), ("since_ms", "\(stream.since)"),
+                ("endpoint", stream.remote.map { text("\($0)") } ?? "null"),
+                ("connection", stream.connection.map { "\($0)" } ?? "null"),
+                ("rtt_ms", stream.roundTripMicroseconds.map { milliseconds(UInt64($0) * 1_000) } ?? "null"),
+            ])
+        }
         let peers = status.peers.map { peer in
             object([
                 ("id", "\(peer.id)"), ("key", text(peer.key.hex)), ("address", text("\(peer.address)")),
-                ("state", text(peer.state.rawValue)),
+                ("state", text(peer.state.rawValue)), ("native", "\(peer.isNative)"),
                 ("rtt_ms", peer.roundTripNanoseconds.map { milliseconds($0) } ?? "null"),
                 ("session_age_ms", peer.sessionAgeMilliseconds.map { "\($0)" } ?? "null"),
                 ("suite", peer.suite.map { "\($0)" } ?? "null"),
@@ -44,10 +54,13 @@ extension Node {
             ("uptime_ms", "\(now.milliseconds(since: started))"),
             ("counters", object(counters)), ("drops", object(drops)),
             ("control", object(status.counters.all.map { ($0.name, "\($0.value)") })),
+            ("routing", object(status.routing.map { ($0.name, "\($0.value)") })),
             ("offload", object(features.map { ($0.0, $0.1.isOn ? "true" : "false") })),
-            ("links", "[" + links.joined(separator: ",") + "]"), ("peers", "[" + peers.joined(separator: ",") + "]"),
+            ("links", list(links)), ("streams", list(streams)), ("peers", list(peers)),
         ])
     }
+
+    private func list(_ values: [String]) -> String { "[" + values.joined(separator: ",") + "]" }
 
     private func object(_ fields: [(String, String)]) -> String {
         "{" + fields.map { "\(text($0.0)):\($0.1)" }.joined(separator: ",") + "}"
