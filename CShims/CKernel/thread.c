@@ -3,10 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 int chy_thread_pin(int cpu) {
     if (cpu < 0 || cpu >= CPU_SETSIZE) return -EINVAL;
@@ -14,21 +11,6 @@ int chy_thread_pin(int cpu) {
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
-}
-
-int chy_thread_slice(uint64_t nanoseconds) {
-    // sched_setattr(2); the C library has no names for these calls, and its headers clash with the kernel's.
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attributes = { .size = sizeof attributes };
-    if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return -errno;
-    if (attributes.policy != SCHED_OTHER) return 0;
-    attributes.runtime = nanoseconds;
-    return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0 ? 0 : -errno;
 }
 
 void chy_thread_name(const char *name) {

@@ -68,11 +68,6 @@ public enum Threads {
         }
     }
 
-    /// Short turns for the calling thread: it has little to do at a time, and runs soon after it wakes even on a core where
-    /// another thread is always busy. False when the system refuses; Linux before 6.12 ignores it.
-    @discardableResult
-    public static func takeShortTurns() -> Bool { chy_thread_slice(100_000) == 0 }
-
     /// Binds the calling thread to one core; false when the process may not use it.
     @discardableResult
     public static func pinCurrent(to cpu: Int) -> Bool { chy_thread_pin(Int32(truncatingIfNeeded: cpu)) == 0 }

@@ -41,9 +41,6 @@ CHY_INLINE void chy_pause(void) {
 
 // Binds the calling thread to one core.
 int chy_thread_pin(int cpu);
-// Asks for turns of that length for the calling thread (100,000 to 100,000,000 ns, Linux 6.12; older ones ignore it). 0 or
-// -errno.
-int chy_thread_slice(uint64_t nanoseconds);
 // Names the calling thread; more than 15 bytes are cut off.
 void chy_thread_name(const char *name);
 // Cores that the process may run on, ascending; returns how many were written.

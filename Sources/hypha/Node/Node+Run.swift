@@ -12,8 +12,6 @@ extension Node {
     /// The control thread: turns until a signal ends the node. Returns the exit code.
     mutating func run() -> Int32 {
         let wait = ControlWait(wake: controlWake, signals: signals)
-        // A neighbour's Hello is answered at once also while the worker shares this core and never sleeps.
-        Threads.takeShortTurns()
         _ = StandardStream.write(readyLine + "\n", to: STDOUT_FILENO)
         var drainUntil: Instant?
         while true {
