@@ -160,6 +160,7 @@ enum BenchCommand {
                              relay over TCP: payload of a stock frame, 32 to 65535 (1432,64)
                              tunnel: UDP payload inside the tunnel, at most 1352 (64,1352); TCP uses the TUN MTU
           --transport NAME   relay: udp for HL1 links, tcp for stock neighbours (udp)
+          --congestion NAME  relay over TCP, ihu: congestion control of TCP (reno, which does not pace)
           --seconds S        crypto and fib: for each figure (0.2); relay: longest burst (0.25, over TCP 1);
                              ihu: idle and again at full rate (5); tunnel: run (2)
           --rounds N         relay: bursts (5); tunnel: runs of each kind (3); figures are medians
@@ -181,7 +182,7 @@ enum BenchCommand {
         relay --transport tcp: sender and sink are stock neighbours; size is that of a frame. In turn with the
         node a bare relay moves the same bytes with recv and send: "of bare" is the node's CPU time per byte over
         its. CPU time of the node counts over the mean of what came in and what went out, because a node drops
-        what a slower sink does not take. TCP does not pace here (reno), and the links' MTU is 1500.
+        what a slower sink does not take. The links' MTU is 1500.
 
         ihu: five neighbours send a Hello every 25 ms each, in turn. The time ends when the kernel has the IHU.
 

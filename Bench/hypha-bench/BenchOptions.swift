@@ -11,6 +11,8 @@ struct BenchOptions {
     var benches: [Bench] = []
     var sizes: [Int]?
     var transport: Transport = .udp
+    /// Congestion control of TCP between a node and stock neighbours, as the kernel calls it.
+    var congestion = "reno"
     var mode: SealMode = .header
     var suite: CipherSuite?
     var workers = 1
@@ -86,6 +88,11 @@ struct BenchOptions {
             }
             givenSeconds = seconds
         case "--transport": transport = try choice(name, value)
+        case "--congestion":
+            guard !value.isEmpty, value.utf8.allSatisfy({ (97...122).contains($0) }) else {
+                throw .failed("\(name) needs a name such as reno, not \"\(value)\"")
+            }
+            congestion = value
         case "--seal": mode = try choice(name, value)
         case "--suite": suite = try choice(name, value) as CipherSuite
         case "--workers": workers = try number(name, value, 1...64)

@@ -17,8 +17,7 @@ struct HelloBench {
     func run() throws(BenchError) -> [BenchRow] {
         let testbed = try Testbed()
         defer { testbed.close() }
-        let rig = try StreamRig(
-            testbed, binary: binary, payload: StockData.commonPayload, workers: options.workers, withBare: false)
+        let rig = try StreamRig(testbed, options, binary: binary, payload: StockData.commonPayload, withBare: false)
         do throws(BenchError) {
             let c = try Namespaces.third(testbed, of: rig.relay)
             let secret = NodeProcess.makeSecret()

@@ -93,10 +93,13 @@ enum Namespaces {
         }
     }
 
-    /// Lets the TCP of a namespace send as fast as it may: algorithms that pace leave a path through memory idle.
-    static func unpace(_ testbed: Testbed, _ namespace: Namespace) throws(BenchError) {
+    /// The congestion control of TCP in a namespace.
+    static func setCongestionControl(
+        _ testbed: Testbed, _ namespace: Namespace, _ name: String
+    ) throws(BenchError) {
+        // The shell runs in the namespace, and sees its settings.
         try testbed.run(
-            ["sh", "-c", "echo reno > /proc/sys/net/ipv4/tcp_congestion_control"], in: namespace)
+            ["sh", "-c", "echo \"$0\" > /proc/sys/net/ipv4/tcp_congestion_control", name], in: namespace)
     }
 
     private static func address(

@@ -51,7 +51,7 @@ struct StreamRelayBench {
     private func measure(payload: Int) throws(BenchError) -> [BenchRow] {
         let testbed = try Testbed()
         defer { testbed.close() }
-        let rig = try StreamRig(testbed, binary: binary, payload: payload, workers: options.workers, withBare: true)
+        let rig = try StreamRig(testbed, options, binary: binary, payload: payload, withBare: true)
         guard let bare = rig.bare, let barePair = rig.barePair else { return [] }
         do throws(BenchError) {
             var rounds: [Round] = []
@@ -118,6 +118,7 @@ struct StreamRelayBench {
             loss: Statistics(rounds) { $0.burst.loss }.median, drops: drops.reduce(0) { $0 + $1.value },
             details: [
                 ("transport", .text(Transport.tcp.rawValue)), ("payload", .count(UInt64(payload))),
+                ("congestion", .text(options.congestion)),
                 ("rounds", .count(UInt64(rounds.count))),
                 ("cpu_ns_per_byte", .number(perByte.median)), ("cpu_ns_per_byte_min", .number(perByte.minimum)),
                 ("cpu_ns_per_byte_max", .number(perByte.maximum)),
@@ -152,6 +153,7 @@ struct StreamRelayBench {
             drops: 0,
             details: [
                 ("transport", .text(Transport.tcp.rawValue)), ("payload", .count(UInt64(payload))),
+                ("congestion", .text(options.congestion)),
                 ("rounds", .count(UInt64(rounds.count))),
                 ("cpu_ns_per_byte", .number(perByte.median)), ("cpu_ns_per_byte_min", .number(perByte.minimum)),
                 ("cpu_ns_per_byte_max", .number(perByte.maximum)),

@@ -16,15 +16,17 @@ struct StreamRig {
 
     /// Starts all of it and returns when frames pass. `payload`: bytes behind the header of a data frame.
     init(
-        _ testbed: Testbed, binary: String, payload: Int, workers: Int, withBare: Bool
+        _ testbed: Testbed, _ options: BenchOptions, binary: String, payload: Int, withBare: Bool
     ) throws(BenchError) {
         self.testbed = testbed
         let (a, r, b) = try Namespaces.relay(testbed, mtu: Namespaces.Relay.streamMTU)
-        for namespace in [a, r, b] { try Namespaces.unpace(testbed, namespace) }
+        for namespace in [a, r, b] {
+            try Namespaces.setCongestionControl(testbed, namespace, options.congestion)
+        }
         relay = r
         let node = try NodeProcess(
             testbed, binary: binary, label: "R", secret: NodeProcess.makeSecret(),
-            configuration: StreamRig.configuration(cores, workers: workers), in: r, cpus: cores.second)
+            configuration: StreamRig.configuration(cores, workers: options.workers), in: r, cpus: cores.second)
         self.node = node
         do throws(BenchError) {
             pair = try StreamPair(
