@@ -47,6 +47,8 @@ struct RouteControl: Sendable {
         let key: PublicKey?
         /// The router id carries the mark of a native node.
         let isNative: Bool
+        /// Packets that go by it are to be told of: it ends soon.
+        var isAgeing = false
     }
 
     /// Routes to a key, and those of them that say that it is native.
@@ -226,6 +228,11 @@ struct RouteControl: Sendable {
             case .persist(let state):
                 messages.send(&context)
                 context.actions.append(.persist(state))
+            case .routeAgeing(let prefix, let isAgeing):
+                let place = place(of: prefix)
+                guard place < entries.count, entries[place].prefix == prefix else { break }
+                entries[place].isAgeing = isAgeing
+                context.isForwardingChanged = true
             case .routeChanged(let change):
                 changes += apply(change)
                 context.isForwardingChanged = true
@@ -260,7 +267,7 @@ struct RouteControl: Sendable {
             let mark = NativeMark(UInt8(truncatingIfNeeded: id.zone >> 8), UInt8(truncatingIfNeeded: id.zone))
             new = Entry(
                 prefix: change.prefix, links: nextHops.map { UInt32($0.neighbour.value) }, key: key,
-                isNative: mark != nil)
+                isNative: mark != nil, isAgeing: old?.isAgeing ?? false)
         case .unreachable: new = Entry(prefix: change.prefix, links: [], key: nil, isNative: false)
         case .removed: break
         }
@@ -303,8 +310,10 @@ struct RouteControl: Sendable {
                 return FIBCompiler.Entry(prefix: entry.prefix, nextHop: .unreachable)
             }
             let peer = flows.id(of: key) ?? .max
+            var best = NextHop(kind: .link, link: link, peer: peer)
+            best.isAgeing = entry.isAgeing
             return FIBCompiler.Entry(
-                prefix: entry.prefix, nextHop: NextHop(kind: .link, link: link, peer: peer),
+                prefix: entry.prefix, nextHop: best,
                 alternates: entry.links.dropFirst().map { NextHop(kind: .link, link: $0, peer: peer) })
         }
     }

@@ -22,6 +22,8 @@ struct Destination: Sendable {
     var phase = Phase.idle
     /// What forwarding was last told.
     var told = Phase.idle
+    /// The selected route ends soon, and `RouterAction.routeAgeing` said so.
+    var isAgeing = false
     /// End of the phase `unreachable`.
     var heldUntil = Instant.zero
     var installed = InstalledNextHops()

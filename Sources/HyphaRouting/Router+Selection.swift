@@ -133,6 +133,7 @@ extension Router {
         }
         var next = min(destination.announcement.due, destination.announcement.repeatDue)
         if destination.phase == .unreachable { next = min(next, destination.heldUntil) }
+        next = min(next, noteAge(number))
         var route = destination.firstRoute
         while route != RouteTable.none {
             next = min(next, table[route: route].expires.instant)
@@ -144,6 +145,23 @@ extension Router {
             entry = sources[entry].next
         }
         timers.set(number, next == .distantFuture ? nil : next)
+    }
+
+    /// Tells when the selected route begins and ceases to be near its end. Returns when it will begin.
+    private mutating func noteAge(_ number: Int) -> Instant {
+        let destination = table[number]
+        var begins = Instant.distantFuture
+        var isAgeing = false
+        if destination.selected != RouteTable.none {
+            let left = table[route: destination.selected].expires.instant.milliseconds(since: clock)
+            isAgeing = left < Router.refreshBefore
+            if !isAgeing { begins = clock.advanced(byMilliseconds: left - Router.refreshBefore + 1) }
+        }
+        if isAgeing != destination.isAgeing {
+            table[number].isAgeing = isAgeing
+            urgent.append(.routeAgeing(destination.prefix, isAgeing))
+        }
+        return begins
     }
 
     mutating func destinationTimer(_ number: Int) {

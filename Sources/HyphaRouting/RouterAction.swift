@@ -7,6 +7,9 @@ public enum RouterAction: Hashable, Sendable {
     case persist(RouterState)
     case routeChanged(RouteChange)
     case send(BabelTLV, to: NeighbourID)
+    /// The route to the prefix ends soon (true), or is fresh again or gone (false): while it ends soon, `routeUsed` is to be
+    /// told of its use.
+    case routeAgeing(Prefix, Bool)
     /// A query of this node found a route to the prefix, or did not within its time.
     case queryResolved(Prefix)
     case queryFailed(Prefix)

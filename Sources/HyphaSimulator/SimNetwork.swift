@@ -199,6 +199,7 @@ public struct SimNetwork: Sendable {
         case .persist(let state):
             outcome.log(1 << 32 | UInt64(state.seqno))
             nodes[node].state = state
+        case .routeAgeing: break
         case .routeChanged(let change): install(change, at: node)
         case .send(let tlv, let id): send(tlv, on: Int(id.value), from: node)
         case .queryResolved: outcome.log(2 << 32)

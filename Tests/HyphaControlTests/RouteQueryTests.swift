@@ -131,12 +131,16 @@ import Testing
         for length in [64, 128] {
             rig.control(0, .update(StreamRig.update(9, metric: 7, length: length)))
         }
+        rig.run(milliseconds: 20)
+        #expect(rig.lookup(9).kind == .link && !rig.lookup(9).isAgeing)
         // IHUs keep the link alive for the 1,050 s of the hold time.
         for _ in 0..<50 {
             rig.run(milliseconds: 20_000)
             rig.control(0, .ihu(.init(receiveCost: 15, interval: 6_000)))
         }
         _ = rig.takeWritten()
+        // Forwarding was told to say so.
+        #expect(rig.lookup(9).isAgeing)
         rig.notice(Notice(.routeUsed, prefix: prefix(9)))
         let asked = rig.takeWritten().flatMap { FakeStreams.tlvs($0.bytes) }
         #expect(asked.count == 2 && asked.allSatisfy { if case .routeRequest = $0 { true } else { false } })

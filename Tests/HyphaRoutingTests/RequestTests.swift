@@ -127,6 +127,28 @@ func usedRoutesAreAskedForBeforeTheyExpire() {
 }
 
 @Test
+func theEndOfARouteIsToldAMinuteAhead() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    _ = rig.taken()
+    let (old, fresh) = (
+        RouterAction.routeAgeing(RouterRig.prefix(5), true), RouterAction.routeAgeing(RouterRig.prefix(5), false)
+    )
+    rig.pass(milliseconds: 985_000, keepAlive: [1, 2])
+    #expect(!rig.taken().contains(old))
+    rig.pass(milliseconds: 10_000, keepAlive: [1, 2])
+    #expect(rig.taken().filter { $0 == old } == [old])
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    #expect(rig.taken().contains(fresh))
+    // It ends: nothing is ageing any more.
+    rig.pass(milliseconds: 1_100_000, keepAlive: [1, 2])
+    let actions = rig.taken()
+    let told = actions.filter { $0 == old || $0 == fresh }
+    #expect(told == [old, fresh] && actions.changes.last?.outcome == .removed)
+}
+
+@Test
 func openQueriesAreBounded() {
     var rig = RouterRig { configuration in
         configuration.limits.openQueries = 30
