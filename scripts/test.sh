@@ -1,5 +1,5 @@
 #!/bin/bash
-# Every test: style, then all rooms in one process, then the built program in network namespaces. Goes on after a
+# Every test: style, then all rooms in one process, the simulator, then the built program in network namespaces. Goes on after a
 # failure, so that one run shows all of them; the exit code counts.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,21 @@ swift format lint --strict --recursive Sources Tests Bench Package.swift || fail
 
 echo "== rooms"
 swift test --disable-xctest --skip SystemTests || failed+=(rooms)
+
+echo "== simulator"
+# By the release build: a thousand meshes with every fault, on both kinds of links, two at a time. Then what the runs must
+# notice.
+simulate() { .build/release/hypha-sim --nodes 20 --topology all --faults all "$@"; }
+simulate --seeds 500 --links hypha &
+hypha_links=$!
+simulate --first 501 --seeds 500 --links mixed || failed+=(simulator-mixed)
+wait "$hypha_links" || failed+=(simulator-hypha)
+for mutant in frozenAlternates noFlush mixedRouterIDs; do
+    if simulate --seeds 50 --mutant "$mutant" >/dev/null 2>&1; then
+        echo "50 runs did not notice the mutant $mutant" >&2
+        failed+=("mutant $mutant")
+    fi
+done
 
 # By themselves: they measure how soon a link comes back, and other tests would keep all cores busy.
 echo "== system"

@@ -78,13 +78,16 @@ extension Router {
     }
 
     /// The prefix is lost. A stock neighbour tells only what it is asked for: one that did not announce the prefix may know
-    /// it all the same.
+    /// it all the same. With the last generation it answers or does nothing: no question that comes too early is left
+    /// open in the mesh, where it would stand in the way of later ones.
     mutating func seekElsewhere(_ number: Int) {
-        let prefix = table[number].prefix
-        guard !isStopping, requests[prefix] == nil,
+        let request = BabelTLV.RouteRequest(generation: RouteRequests.generationLimit, prefix: table[number].prefix)
+        guard !isStopping,
             neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }), lossQueries.take(now: clock)
         else { return }
-        _ = ask(prefix, generation: 0, ingress: nil, isWanted: false)
+        for id in neighbours.ids where neighbours[id]?.kind == .stock && neighbours[id]?.isIntroduced == true {
+            enqueue(.tlv(.routeRequest(request), id))
+        }
     }
 
     mutating func handleRouteRequest(_ request: BabelTLV.RouteRequest, from id: NeighbourID) {

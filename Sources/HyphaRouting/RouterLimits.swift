@@ -29,7 +29,7 @@ public struct RouterLimits: Sendable {
     public var openQueries = 4096
     /// Open queries on behalf of one neighbour. Further ones are dropped.
     public var openQueriesPerNeighbour = 64
-    /// Queries for prefixes that were lost. Further ones wait until a packet needs them.
+    /// Questions to neighbours for prefixes that were lost. Further ones wait until a packet needs them.
     public var lossQueries = Rate(perSecond: 50, burst: 64)
     /// Remembered seqno requests. Further ones are dropped.
     public var openSeqnoRequests = 4096
