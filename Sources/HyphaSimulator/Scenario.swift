@@ -19,8 +19,6 @@ public struct Scenario: Sendable {
     public var quietTime: UInt64 = 0
     /// Whether leaves (of topologies with hubs) pass on routes.
     public var leavesPassOn = true
-    /// Whether every node then asks for every other, 17 s before the end: meshes of streams know nobody until they ask.
-    public var asksInTheEnd = true
     /// Faults in that time.
     public var faultCount = 16
     public var announcesHostRoutes = false

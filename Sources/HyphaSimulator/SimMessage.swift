@@ -21,12 +21,18 @@ struct SimMessage: Sendable {
     /// Bytes around the entries: link header, tag, UDP and IPv4; on a stream those of TCP and IPv4.
     static func overhead(isStream: Bool) -> Int { isStream ? 40 : 16 + 16 + 28 }
 
-    /// As many as `tlv.body` has, without making it.
+    /// As many as `tlv.body` has, mostly without making it.
     static func bodySize(_ tlv: BabelTLV) -> Int {
         switch tlv {
-        case .hello, .ihu: 6
-        case .update(let update): 50 + (update.prefix.length + 7) / 8
-        case .routeRequest(let request): 3 + ((request.prefix?.length ?? 0) + 7) / 8
+        case .hello(let hello): hello.progress == nil ? 6 : 12
+        case .ihu: tlv.body.count
+        case .update(let update): (update.serial == nil ? 50 : 54) + (update.prefix.length + 7) / 8
+        case .routeRequest(let request):
+            if let missing = request.missing {
+                7 + 4 * min(missing.ranges.count, BabelTLV.Missing.capacity)
+            } else {
+                3 + ((request.prefix?.length ?? 0) + 7) / 8
+            }
         case .seqnoRequest(let request): 46 + (request.prefix.length + 7) / 8
         }
     }

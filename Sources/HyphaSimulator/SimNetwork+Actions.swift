@@ -24,11 +24,7 @@ extension SimNetwork {
             }
         }
         dispatch(&message, from: node)
-        let deadline = max(now, nodes[node].router.nextDeadline)
-        if deadline < nodes[node].wake {
-            nodes[node].wake = deadline
-            events.insert(.wake(node), at: deadline)
-        }
+        if let wake = nodes[node].setWake(now: now) { events.insert(.wake(node), at: wake) }
     }
 
     /// The connection is closed, and made again a moment later.

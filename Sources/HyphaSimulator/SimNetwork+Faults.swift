@@ -4,6 +4,10 @@ extension SimNetwork {
     /// Before faults begin, in milliseconds.
     static let calmTime: UInt64 = 8_000
 
+    /// Streams to stock nodes tell what changes, not what is: whoever does not know has to ask. How long before the end
+    /// everybody does, in milliseconds.
+    static let askTime: UInt64 = 17_000
+
     /// Draws what goes wrong and when, and sets the phases: calm, faults, repair, questions, check, or quiet and check.
     mutating func planFaults() {
         let kinds = Faults.names.dropFirst().dropLast().map(\.faults).filter { scenario.faults.contains($0) }
@@ -16,8 +20,8 @@ extension SimNetwork {
             }
             schedule(.repair, after: end)
         }
-        if scenario.asksInTheEnd {
-            schedule(.askAll, after: end + max(scenario.settleTime, 17_000) - 17_000)
+        if scenario.links != .hypha, scenario.settleTime >= SimNetwork.askTime {
+            schedule(.askAll, after: end + scenario.settleTime - SimNetwork.askTime)
         }
         if scenario.quietTime > 0 { schedule(.quiet, after: end + scenario.settleTime) }
         schedule(.check, after: end + scenario.settleTime + scenario.quietTime)

@@ -39,23 +39,29 @@ extension SimNetwork {
         return "node \(node)" + (prefix == node ? "'s /64" : "'s /128")
     }
 
-    /// Everybody reaches every prefix.
+    /// Everybody reaches everybody.
     mutating func checkReachability() {
         for from in nodes.indices {
-            for prefix in 0..<prefixCount where owner(of: prefix) != from {
+            for to in nodes.indices where to != from {
                 var node = from
                 var steps = 0
-                while node != owner(of: prefix), steps <= nodes.count {
-                    let hop = nodes[node].forwarding[prefix].first
-                    guard hop != SimForwarding.Row.none, isUp(nodes[node].links[Int(hop)]) else { break }
-                    node = links[nodes[node].links[Int(hop)]].other(than: node)
+                while node != to, steps <= nodes.count, let link = link(from: node, towards: to), isUp(link) {
+                    node = links[link].other(than: node)
                     steps += 1
                 }
-                guard node != owner(of: prefix) else { continue }
-                violate("node \(from) does not reach \(name(of: prefix)): ends at \(node)")
+                guard node != to else { continue }
+                violate("node \(from) does not reach node \(to): ends at \(node)")
                 if outcome.violations.count > 20 { return }
             }
         }
+    }
+
+    /// Where packets for a node's address leave: by its host route where there is one, else by its /64.
+    private func link(from node: Int, towards owner: Int) -> Int? {
+        var hop = SimForwarding.Row.none
+        if scenario.announcesHostRoutes { hop = nodes[node].forwarding[scenario.nodes + owner].first }
+        if hop == SimForwarding.Row.none { hop = nodes[node].forwarding[owner].first }
+        return hop == SimForwarding.Row.none ? nil : nodes[node].links[Int(hop)]
     }
 
     /// Tables are bounded and consistent.

@@ -22,6 +22,15 @@ struct SimNode: Sendable {
     var sent = SimTraffic()
     var received = SimTraffic()
 
+    /// When it is to be woken, if that is earlier than before. (In place: reading the router through the array of nodes
+    /// copies it.)
+    mutating func setWake(now: Instant) -> Instant? {
+        let deadline = max(now, router.nextDeadline)
+        guard deadline < wake else { return nil }
+        wake = deadline
+        return deadline
+    }
+
     static func key(of number: Int) -> [UInt8] {
         var key = [UInt8](repeating: 0x5A, count: 32)
         for i in 0..<8 { key[i] = UInt8(truncatingIfNeeded: number >> (56 - 8 * i)) }

@@ -30,7 +30,6 @@ struct SimulationOptions {
         }
         if isReport {
             scenario.faults = []
-            scenario.asksInTheEnd = false
             scenario.announcesHostRoutes = true
             seeds = 1
         }
@@ -94,7 +93,6 @@ struct SimulationOptions {
         case "--count": scenario.faultCount = try number(name, value, 0...100_000)
         case "--settle":
             scenario.settleTime = UInt64(try number(name, value, 0...3_600_000))
-            scenario.asksInTheEnd = scenario.settleTime >= 17_000
         case "--quiet": scenario.quietTime = UInt64(try number(name, value, 0...36_000_000))
         case "--mutant":
             guard scenario.breakRule(value) else { throw UsageError("no mutant is called \"\(value)\"") }
