@@ -11,22 +11,15 @@ struct AnnouncementState: Sendable {
     var lost = Instant.zero
     /// Some neighbours were told about a route of which the others were not told yet.
     var isToldToSome = false
-    /// The next hop must not act on what it heard before.
-    var poisonsNextHop = false
     /// When the next announcement is due; the distant future when none is.
     var due = Instant.distantFuture
-    /// When what was said is repeated to neighbours on links that may lose it.
-    var repeatDue = Instant.distantFuture
-    var repeats: UInt8 = 0
     /// How often the spacing was doubled.
     var flaps: UInt8 = 0
-    /// In the queue of those that `poll` announces; the same for the repetition.
+    /// In the queue of those that `poll` announces.
     var isQueued = false
-    var isRepeatQueued = false
 
     /// Nothing was said that would have to be taken back, and nothing is to be said.
     var isBlank: Bool {
-        metric.isInfinite && !isToldToSome && !isQueued && !isRepeatQueued && due == .distantFuture
-            && repeatDue == .distantFuture
+        metric.isInfinite && !isToldToSome && !isQueued && due == .distantFuture
     }
 }

@@ -1,12 +1,19 @@
 import HyphaWire
 
-/// One Update on its way to all neighbours.
+/// A few Updates on their way to all neighbours, together, so that they share messages.
 struct Broadcast: Sendable {
-    var update: BabelTLV.Update
-    /// The next hop, which does not need to hear of its own route.
-    var except: NeighbourID?
-    /// A repetition, for links that may have lost it.
-    var isRepetition = false
-    /// The last neighbour that has it.
+    /// As many as fill a message.
+    static let capacity = 16
+
+    struct Item: Sendable {
+        var update: BabelTLV.Update
+        /// Number of the prefix, see `Router.subject`.
+        var subject: UInt32
+        /// The next hop, which does not need to hear of its own route.
+        var except: NeighbourID?
+    }
+
+    var items: [Item] = []
+    /// The last neighbour that has them.
     var last: NeighbourID?
 }

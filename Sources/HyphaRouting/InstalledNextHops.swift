@@ -10,14 +10,43 @@ struct InstalledNextHops: Sendable {
 
     /// Without effect when there are four.
     mutating func append(_ neighbour: NeighbourID, cost: Metric) {
-        switch count {
-        case 0: (neighbours.0, costs.0) = (neighbour.value, cost.value)
-        case 1: (neighbours.1, costs.1) = (neighbour.value, cost.value)
-        case 2: (neighbours.2, costs.2) = (neighbour.value, cost.value)
-        case 3: (neighbours.3, costs.3) = (neighbour.value, cost.value)
-        default: return
-        }
+        guard Int(count) < InstalledNextHops.capacity else { return }
+        self[Int(count)] = (neighbour.value, cost.value)
         count += 1
+    }
+
+    /// Puts one behind the first, in order of cost, of equals in order of number; the last of four makes room.
+    mutating func insert(_ neighbour: NeighbourID, cost: Metric) {
+        let new = (neighbour.value, cost.value)
+        var place = Int(count)
+        while place > 1, (new.1, new.0) < (self[place - 1].1, self[place - 1].0) { place -= 1 }
+        guard place < InstalledNextHops.capacity else { return }
+        var next = min(Int(count), InstalledNextHops.capacity - 1)
+        while next > place {
+            self[next] = self[next - 1]
+            next -= 1
+        }
+        self[place] = new
+        if Int(count) < InstalledNextHops.capacity { count += 1 }
+    }
+
+    private subscript(place: Int) -> (UInt16, UInt16) {
+        get {
+            switch place {
+            case 0: (neighbours.0, costs.0)
+            case 1: (neighbours.1, costs.1)
+            case 2: (neighbours.2, costs.2)
+            default: (neighbours.3, costs.3)
+            }
+        }
+        set {
+            switch place {
+            case 0: (neighbours.0, costs.0) = newValue
+            case 1: (neighbours.1, costs.1) = newValue
+            case 2: (neighbours.2, costs.2) = newValue
+            default: (neighbours.3, costs.3) = newValue
+            }
+        }
     }
 
     var nextHops: [RouteNextHop] {

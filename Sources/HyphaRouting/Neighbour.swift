@@ -33,11 +33,24 @@ struct Neighbour: Sendable {
     var dumpContinues: Instant = .distantFuture
     /// In the queue of those whose dump `poll` continues.
     var isDumpReady = false
-    /// When the next dump starts by itself.
+    /// The running dump also says which prefixes have no route.
+    var dumpIsComplete = false
+    /// When the last dump started, and when the next one starts by itself, after a share of the refresh period (in
+    /// percent): not all neighbours have theirs at the same time.
+    var dumped: Instant?
+    var refreshShare: UInt64 = 100
     var refreshDue: Instant = .distantFuture
-    /// Dumps of this session, up to 255.
-    var dumps: UInt8 = 0
     var wildcardAnswered: Instant?
+
+    /// Updates in both directions; on streams, which lose nothing, they have no numbers.
+    var sent: SentUpdates
+    var received = ReceivedUpdates()
+    var updateSent = Instant.zero
+    /// When it was last sent what it missed.
+    var answered = Instant.zero
+    /// When a Hello tells how many Updates there were, and how many such Hellos there were since the last one.
+    var checkDue = Instant.distantFuture
+    var checks = 0
 
     var budget: PeerBudget
     /// Routes stored of this neighbour.
@@ -52,10 +65,9 @@ struct Neighbour: Sendable {
     var isThrottled = false
     var throttle: TokenBucket
 
-    /// Whether it has heard this node's own prefixes.
-    var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
-
-    init(id: NeighbourID, link: NeighbourLink, limits: RouterLimits, firstHello: Instant, now: Instant) {
+    init(
+        id: NeighbourID, link: NeighbourLink, limits: RouterLimits, epoch: UInt16, firstHello: Instant, now: Instant
+    ) {
         self.id = id
         kind = link.kind
         key = RouterID(key: link.key, zone: 0, random: 0)
@@ -63,20 +75,26 @@ struct Neighbour: Sendable {
         cost = LinkCost(base: link.baseCost, measured: link.roundTrip)
         metric = cost.metric
         metricSince = now
+        sent = SentUpdates(epoch: epoch)
         nextHello = firstHello
         heard = now
         budget = PeerBudget(limits: limits, now: now)
         throttle = TokenBucket(rate: 1, burst: 1, now: now)
     }
 
+    /// Whether it was told where we are: before that nothing else is said.
+    var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
+
     /// The nearest of the neighbour's own deadlines; `deadAfter` in milliseconds.
     func nextDeadline(deadAfter: UInt64) -> Instant {
-        var next = min(nextHello, heard.advanced(byMilliseconds: deadAfter), refreshDue)
+        var next = min(nextHello, heard.advanced(byMilliseconds: deadAfter), refreshDue, checkDue, received.due)
         if let burstDue { next = min(next, burstDue) }
         if let introductionDue { next = min(next, introductionDue) }
         if dumpPosition != nil { next = min(next, dumpContinues) }
         return next
     }
+
+    mutating func changed<T>(by change: (inout Neighbour) -> T) -> T { change(&self) }
 
     /// Notes how a query made on its behalf ended.
     mutating func queryEnded(found: Bool) {

@@ -11,7 +11,7 @@ struct NeighbourTable: Sendable {
 
     var count: Int { ids.count }
 
-    func contains(_ id: NeighbourID) -> Bool { self[id] != nil }
+    func contains(_ id: NeighbourID) -> Bool { kind(of: id) != nil }
 
     subscript(id: NeighbourID) -> Neighbour? {
         Int(id.value) < slots.count ? slots[Int(id.value)] : nil
@@ -33,17 +33,25 @@ struct NeighbourTable: Sendable {
         ids.removeAll { $0 == id }
     }
 
+    /// What links are asked for most.
+    func kind(of id: NeighbourID) -> NeighbourLink.Kind? {
+        Int(id.value) < slots.count ? slots[Int(id.value)]?.kind : nil
+    }
+    func isIntroduced(_ id: NeighbourID) -> Bool {
+        Int(id.value) < slots.count && slots[Int(id.value)]?.isIntroduced == true
+    }
+    func isSuspect(_ id: NeighbourID) -> Bool {
+        Int(id.value) < slots.count && slots[Int(id.value)]?.isSuspect == true
+    }
+    func routeCount(of id: NeighbourID) -> Int? {
+        Int(id.value) < slots.count ? slots[Int(id.value)]?.routeCount : nil
+    }
+    func metric(of id: NeighbourID) -> Metric? { Int(id.value) < slots.count ? slots[Int(id.value)]?.metric : nil }
+
     /// Changes a neighbour in place; nil when it is not up.
     mutating func update<T>(_ id: NeighbourID, _ change: (inout Neighbour) -> T) -> T? {
         guard Int(id.value) < slots.count else { return nil }
-        return Self.apply(change, to: &slots[Int(id.value)])
-    }
-
-    private static func apply<T>(_ change: (inout Neighbour) -> T, to slot: inout Neighbour?) -> T? {
-        guard var neighbour = slot.take() else { return nil }
-        let result = change(&neighbour)
-        slot = neighbour
-        return result
+        return slots[Int(id.value)]?.changed(by: change)
     }
 
     /// The first neighbour that is up with a number above `id` (from the start with nil).

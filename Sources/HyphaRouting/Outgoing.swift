@@ -11,4 +11,8 @@ enum Outgoing: Sendable {
     case poison(Prefix, NeighbourID)
     /// The own prefixes.
     case own(NeighbourID)
+    /// What is true now of the subject of an Update that did not arrive.
+    case again(UInt32, NeighbourID)
+    /// A request for Updates that did not arrive is answered: the neighbour hears of it in a Hello.
+    case answered(NeighbourID)
 }

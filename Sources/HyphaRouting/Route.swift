@@ -12,4 +12,6 @@ struct Route: Sendable {
     var seqno: Seqno
     /// As announced, without the link to the neighbour. Always finite: a retraction removes the route.
     var metric: Metric
+    /// Of the Update that said so, on links where they have serials.
+    var serial: UInt16 = 0
 }

@@ -19,8 +19,8 @@ extension Router {
         let selected = table[number].selected
         guard configuration.isTransit, !isStopping, selected != RouteTable.none else { return (.infinite, 0) }
         let route = table[route: selected]
-        guard let neighbour = neighbours[route.neighbour] else { return (.infinite, 0) }
-        let total = route.metric + neighbour.metric
+        guard let metric = neighbours.metric(of: route.neighbour) else { return (.infinite, 0) }
+        let total = route.metric + metric
         // At the end of the scale sums stop rising, and with them the proof that no loop can close.
         return total > route.metric ? (total, route.routerID) : (.infinite, 0)
     }
@@ -52,53 +52,36 @@ extension Router {
 
     /// Makes the next action, or some progress towards it. False when nothing waits.
     private mutating func produce() -> Bool {
-        if var current = broadcast {
-            guard let id = neighbours.next(after: current.last) else {
-                broadcast = nil
-                return true
-            }
+        if var current = broadcast.take() {
+            guard let id = neighbours.next(after: current.last) else { return true }
             current.last = id
-            broadcast = current
-            let isReliable = neighbours[id]?.kind == .stock
-            guard id != current.except, !(current.isRepetition && isReliable) else { return true }
-            guard neighbours[id]?.introductionDue == nil, neighbours[id]?.burstDue == nil else {
-                if isReliable { postpone(current.update, for: id) }
-                return true
+            let isIntroduced = neighbours.isIntroduced(id)
+            for item in current.items where item.except != id {
+                if isIntroduced {
+                    put(item.update, item.subject, to: id)
+                } else if neighbours.kind(of: id) == .stock {
+                    postpone(item.update, for: id)
+                }
             }
-            send(current.update, to: id)
+            broadcast = current
             return true
         }
-        if let announced = announcements.popFirst() {
-            switch announced {
-            case .destination(let number): announce(number)
-            case .repetition(let number): announceAgain(number)
-            case .own(let place): broadcast = Broadcast(update: ownUpdate(ownPrefixes[place]))
-            case .ownRepetition(let place):
-                broadcast = Broadcast(update: ownUpdate(ownPrefixes[place]), isRepetition: true)
+        if !announcements.isEmpty {
+            // Updates that follow each other to one neighbour share its messages.
+            var next = Broadcast()
+            while next.items.count < Broadcast.capacity, let announced = announcements.popFirst() {
+                switch announced {
+                case .destination(let number): if let item = announce(number) { next.items.append(item) }
+                case .own(let place):
+                    next.items.append(
+                        .init(update: ownUpdate(ownPrefixes[place]), subject: Router.subject(ownPlace: place)))
+                }
             }
+            if !next.items.isEmpty { broadcast = next }
             return true
         }
         if let outgoing = outbox.popFirst() {
-            switch outgoing {
-            case .tlv(let tlv, let id): if neighbours.contains(id) { held = .send(tlv, to: id) }
-            case .own(let id):
-                guard neighbours.contains(id) else { return true }
-                for prefix in ownPrefixes { urgent.append(.send(.update(ownUpdate(prefix, to: id)), to: id)) }
-            case .route(let prefix, let id):
-                if let number = table.number(of: prefix) { tell(number, to: id) }
-            case .poison(let prefix, let id):
-                guard let number = table.number(of: prefix), table[number].selected != RouteTable.none,
-                    table[route: table[number].selected].neighbour == id, neighbours.contains(id)
-                else { return true }
-                send(retraction(of: prefix), to: id)
-            case .retraction(let prefix, let id):
-                guard neighbours.contains(id) else { return true }
-                if let number = table.number(of: prefix), table[number].selected != RouteTable.none {
-                    tell(number, to: id)
-                } else {
-                    send(retraction(of: prefix), to: id)
-                }
-            }
+            perform(outgoing)
             return true
         }
         if let id = dumpReady.popFirst() {
@@ -106,6 +89,35 @@ extension Router {
             return true
         }
         return false
+    }
+
+    /// What waited for one neighbour has its turn.
+    private mutating func perform(_ outgoing: Outgoing) {
+        switch outgoing {
+        case .tlv(let tlv, let id): if neighbours.contains(id) { held = .send(tlv, to: id) }
+        case .own(let id): for place in ownPrefixes.indices { tellOwn(place, to: id) }
+        case .route(let prefix, let id): if let number = table.number(of: prefix) { _ = tell(number, to: id) }
+        case .poison(let prefix, let id):
+            guard let number = table.number(of: prefix), table[number].selected != RouteTable.none,
+                table[route: table[number].selected].neighbour == id
+            else { return }
+            put(retraction(of: prefix), UInt32(truncatingIfNeeded: number), to: id)
+        case .retraction(let prefix, let id):
+            if let number = table.number(of: prefix), table[number].selected != RouteTable.none {
+                _ = tell(number, to: id)
+            } else {
+                let number = table.number(of: prefix).map { UInt32(truncatingIfNeeded: $0) }
+                put(retraction(of: prefix), number ?? Router.noSubject, to: id)
+            }
+        case .again(let subject, let id):
+            guard let number = Int(exactly: subject) else { return }
+            if let place = ownPrefixes.indices.first(where: { Router.subject(ownPlace: $0) == subject }) {
+                tellOwn(place, to: id)
+            } else {
+                tellAll(number, to: id)
+            }
+        case .answered(let id): sendHello(to: id)
+        }
     }
 
     /// Announcements kept for a stock node until its introduction. It asks for the others when it needs them.
@@ -127,16 +139,17 @@ extension Router {
             interval: configuration.stockInterval)
     }
 
-    private func ownUpdate(_ prefix: Prefix, to id: NeighbourID) -> BabelTLV.Update {
-        var update = ownUpdate(prefix)
-        update.interval = interval(for: id)
-        return update
-    }
-
-    private mutating func send(_ update: BabelTLV.Update, to id: NeighbourID) {
+    /// Makes an Update an action: with the interval that the neighbour expects and, where Updates have one, its serial.
+    private mutating func put(_ update: BabelTLV.Update, _ subject: UInt32, to id: NeighbourID) {
+        guard let kind = neighbours.kind(of: id) else { return }
         var update = update
-        update.interval = interval(for: id)
-        held = .send(.update(update), to: id)
+        if kind == .hypha {
+            update.interval = UInt16(clamping: refreshPeriod / 10)
+            update.serial = number(subject, to: id)
+        } else {
+            update.interval = configuration.stockInterval
+        }
+        urgent.append(.send(.update(update), to: id))
     }
 
     /// The selected route has another router id than what was announced. Its next hop may hold that announcement and use
@@ -150,37 +163,19 @@ extension Router {
         guard destination.announcement.metric.isInfinite || route.routerID != destination.announcement.routerID else {
             return
         }
-        table[number].announcement.poisonsNextHop = true
         enqueue(.poison(destination.prefix, route.neighbour))
     }
 
-    /// A prefix to all neighbours, as it is now.
-    private mutating func announce(_ number: Int) {
-        guard table.contains(number) else { return }
+    /// A prefix for all neighbours, as it is now; nil if that was said before.
+    private mutating func announce(_ number: Int) -> Broadcast.Item? {
+        guard table.contains(number) else { return nil }
         table[number].announcement.isQueued = false
-        let (metric, routerID) = announceable(number)
+        var (metric, routerID) = announceable(number)
         let state = table[number].announcement
         if case .none = UpdateScheduler.change(from: state, to: metric, routerID: routerID) {
-            return schedule(number)
-        }
-        startBroadcast(number, metric, routerID: routerID, isRepetition: false)
-    }
-
-    private mutating func announceAgain(_ number: Int) {
-        guard table.contains(number) else { return }
-        table[number].announcement.isRepeatQueued = false
-        let state = table[number].announcement
-        let (metric, routerID) = announceable(number)
-        // What has changed in the meantime is announced in its own time.
-        if metric.isInfinite == state.metric.isInfinite, metric.isInfinite || routerID == state.routerID {
-            startBroadcast(number, metric, routerID: routerID, isRepetition: true)
-        } else {
             schedule(number)
+            return nil
         }
-    }
-
-    private mutating func startBroadcast(_ number: Int, _ metric: Metric, routerID: UInt32, isRepetition: Bool) {
-        var metric = metric
         var update = retraction(of: table[number].prefix)
         var except: NeighbourID?
         if !metric.isInfinite {
@@ -197,80 +192,78 @@ extension Router {
         } else if table[number].selected != RouteTable.none, configuration.isTransit, !isStopping {
             counters.count(.metricExhausted)
         }
-        if isRepetition {
-            counters.count(.repeats)
-            table[number].announcement.repeats += 1
-        } else {
-            counters.count(metric.isInfinite ? .retractions : .announcements)
-            UpdateScheduler.noteSent(
-                &table[number].announcement, isRetraction: metric.isInfinite, now: clock)
-            table[number].announcement.repeats = 0
-            table[number].announcement.isToldToSome = false
-        }
+        counters.count(metric.isInfinite ? .retractions : .announcements)
+        UpdateScheduler.noteSent(&table[number].announcement, isRetraction: metric.isInfinite, now: clock)
+        table[number].announcement.isToldToSome = false
         table[number].announcement.metric = metric
         table[number].announcement.routerID = routerID
-        table[number].announcement.repeatDue = UpdateScheduler.repeatDue(
-            done: table[number].announcement.repeats, isRetraction: metric.isInfinite, now: clock)
-        if let except, table[number].announcement.poisonsNextHop {
-            enqueue(.poison(table[number].prefix, except))
-        }
-        if table[number].announcement.repeatDue == .distantFuture { table[number].announcement.poisonsNextHop = false }
-        broadcast = Broadcast(update: update, except: except, isRepetition: isRepetition)
         // The feasibility distance may have fallen: forwarding hears of it before anybody else can act on it.
         install(number)
         schedule(number)
+        return .init(update: update, subject: UInt32(truncatingIfNeeded: number), except: except)
     }
 
-    /// A prefix to one neighbour, as it is now; nothing if there is no route or the neighbour is the next hop.
-    private mutating func tell(_ number: Int, to id: NeighbourID) {
+    /// A prefix to one neighbour, as it is now; nothing and false if there is no route or the neighbour is the next hop.
+    private mutating func tell(_ number: Int, to id: NeighbourID) -> Bool {
         let (metric, routerID) = announceable(number)
-        guard !metric.isInfinite, neighbours.contains(id) else { return }
+        guard !metric.isInfinite, neighbours.contains(id) else { return false }
         let route = table[route: table[number].selected]
-        guard route.neighbour != id else { return }
+        guard route.neighbour != id else { return false }
         guard recordDistance(number, routerID: routerID, seqno: route.seqno, metric: metric) else {
-            return counters.count(.sourcesFull)
+            counters.count(.sourcesFull)
+            return false
         }
         if table[number].announcement.metric.isInfinite { table[number].announcement.isToldToSome = true }
-        send(
+        install(number)
+        put(
             BabelTLV.Update(
                 prefix: table[number].prefix, routerID: ids[routerID], seqno: route.seqno.value,
-                metric: metric.value, interval: configuration.stockInterval), to: id)
-        install(number)
+                metric: metric.value, interval: configuration.stockInterval), UInt32(truncatingIfNeeded: number),
+            to: id)
         schedule(number)
+        return true
+    }
+
+    /// The same, but whatever there is to know: that there is no route, if there was one, or none for this neighbour.
+    private mutating func tellAll(_ number: Int, to id: NeighbourID) {
+        guard table.contains(number), !tell(number, to: id) else { return }
+        put(retraction(of: table[number].prefix), UInt32(truncatingIfNeeded: number), to: id)
+    }
+
+    private mutating func tellOwn(_ place: Int, to id: NeighbourID) {
+        put(ownUpdate(ownPrefixes[place]), Router.subject(ownPlace: place), to: id)
     }
 
     // MARK: Dumps
 
-    /// A new session's dumps follow each other sooner: nothing repairs what is missing from the first ones. In
-    /// milliseconds.
-    static let firstRefreshes: [UInt64] = [2_000, 8_000]
-
-    /// Between dumps to hypha nodes, in milliseconds: longer for large tables, so that no more than 500 Updates a second
-    /// are due on average.
+    /// Between dumps to hypha nodes, in milliseconds: longer for large tables, so that dumps alone stay below 4 kbit/s.
     var refreshPeriod: UInt64 {
-        min(650_000, max(configuration.hyphaRefresh, UInt64(table.destinationCount) * 2))
+        min(650_000, max(configuration.hyphaRefresh, UInt64(table.destinationCount) * 150))
     }
 
-    /// The interval promised to a neighbour in centiseconds: until the next dump, or as stock nodes expect it.
-    private func interval(for id: NeighbourID) -> UInt16 {
-        neighbours[id]?.kind == .hypha ? UInt16(clamping: refreshPeriod / 10) : configuration.stockInterval
-    }
-
-    /// Starts to send all routes to a neighbour, a few at a time.
-    mutating func startDump(to id: NeighbourID) {
+    /// Starts to send all routes to a neighbour, a few at a time. A complete dump also says which prefixes have none.
+    mutating func startDump(to id: NeighbourID, isComplete: Bool = false) {
         counters.count(.dumps)
-        let period = refreshPeriod
+        let share = UInt64.random(in: 75...100, using: &seed)
+        let period = refreshPeriod * share / 100
         let time = clock
         enqueue(.own(id))
         _ = neighbours.update(id) { neighbour in
+            neighbour.dumpIsComplete = isComplete || neighbour.dumpIsComplete && neighbour.dumpPosition != nil
             neighbour.dumpPosition = 0
-            guard neighbour.kind == .hypha else { return }
-            let first = Router.firstRefreshes
-            let wait = Int(neighbour.dumps) < first.count ? min(period, first[Int(neighbour.dumps)]) : period
-            neighbour.refreshDue = time.advanced(byMilliseconds: wait)
-            neighbour.dumps = neighbour.dumps == .max ? .max : neighbour.dumps + 1
+            neighbour.dumped = time
+            neighbour.refreshShare = share
+            if neighbour.kind == .hypha { neighbour.refreshDue = time.advanced(byMilliseconds: period) }
         }
         continueDump(to: id)
+    }
+
+    /// At `refreshDue`: the next dump, unless the table has grown so much since the last one that it is not time yet.
+    mutating func refreshTimer(_ id: NeighbourID) {
+        guard let neighbour = neighbours[id], clock >= neighbour.refreshDue else { return }
+        let due = (neighbour.dumped ?? .zero).advanced(byMilliseconds: refreshPeriod * neighbour.refreshShare / 100)
+        guard due > clock else { return startDump(to: id) }
+        _ = neighbours.update(id) { $0.refreshDue = due }
     }
 
     /// Grants the next few routes.
@@ -287,24 +280,35 @@ extension Router {
         scheduleNeighbour(id)
     }
 
-    /// Sends the next route of a dump.
+    /// Sends the next few routes of a dump, as many as share a message.
     private mutating func stepDump(to id: NeighbourID) {
         guard let neighbour = neighbours[id] else { return }
         guard var position = neighbour.dumpPosition, neighbour.dumpAllowance > 0 else {
             _ = neighbours.update(id) { $0.isDumpReady = false }
             return
         }
-        while position < table.destinationEnd, held == nil {
-            if table.contains(position), table[position].selected != RouteTable.none { tell(position, to: id) }
-            position += 1
+        var room = min(Broadcast.capacity, Int(clamping: neighbour.dumpAllowance))
+        var sent: UInt64 = 0
+        while position < table.destinationEnd, room > 0 {
+            defer { position += 1 }
+            guard table.contains(position) else { continue }
+            if neighbour.dumpIsComplete, table[position].firstSource != RouteTable.none {
+                tellAll(position, to: id)
+            } else if !tell(position, to: id) {
+                continue
+            }
+            sent += 1
+            room -= 1
         }
         let isDone = position >= table.destinationEnd
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpPosition = isDone ? nil : position
-            neighbour.dumpAllowance -= 1
-            if isDone { neighbour.isDumpReady = false }
+            neighbour.dumpAllowance -= sent
+            if isDone {
+                neighbour.isDumpReady = false
+                neighbour.dumpIsComplete = false
+            }
         }
-        if !isDone { dumpReady.append(id) }
-        if isDone { scheduleNeighbour(id) }
+        if isDone { scheduleNeighbour(id) } else { dumpReady.append(id) }
     }
 }

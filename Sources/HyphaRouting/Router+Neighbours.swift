@@ -23,7 +23,7 @@ extension Router {
             removeNeighbour(id)
         }
         var neighbour = Neighbour(
-            id: id, link: link, limits: configuration.limits, firstHello: clock, now: clock)
+            id: id, link: link, limits: configuration.limits, epoch: newEpoch(after: 0), firstHello: clock, now: clock)
         if link.kind == .stock {
             let wait = link.isDialled ? UInt64(link.roundTrip ?? 0) : 0
             let burst = clock.advanced(byMilliseconds: wait)
@@ -45,13 +45,23 @@ extension Router {
         removeNeighbour(id)
     }
 
-    /// The neighbour has a new session that this node had no need of: it may have forgotten what it heard, and hears all
-    /// routes again. If it surely has, also soon once more, as a new neighbour. Nothing of what it said is forgotten here.
+    /// The neighbour has a new session that this node had no need of. If it has surely forgotten what it heard, it hears
+    /// all routes again; else a Hello tells it how many Updates there were. Nothing of what it said is forgotten here.
     public mutating func neighbourRenewed(_ id: NeighbourID, hasForgotten: Bool, now: Instant) {
         clock = max(clock, now)
         guard let neighbour = neighbours[id], neighbour.kind == .hypha, neighbour.introductionDue == nil else { return }
-        if hasForgotten { _ = neighbours.update(id) { $0.dumps = 0 } }
-        startDump(to: id)
+        if hasForgotten {
+            let epoch = newEpoch(after: neighbour.sent.epoch)
+            _ = neighbours.update(id) { $0.sent = SentUpdates(epoch: epoch) }
+            introduce(to: id)
+        } else {
+            sendHello(to: id)
+        }
+    }
+
+    /// Another number than the one before.
+    private mutating func newEpoch(after old: UInt16) -> UInt16 {
+        old &+ UInt16.random(in: 1...UInt16.max, using: &seed)
     }
 
     /// The link layer measured a round trip time, in milliseconds.
@@ -78,9 +88,13 @@ extension Router {
         scheduleNeighbour(id)
     }
 
-    mutating func handleHello(from id: NeighbourID) {
+    mutating func handleHello(_ hello: BabelTLV.Hello, from id: NeighbourID) {
         counters.count(.hellos)
         sendIHU(to: id)
+        guard let progress = hello.progress, neighbours.kind(of: id) == .hypha else { return }
+        let time = clock
+        _ = neighbours.update(id) { $0.received.note(progress, now: time) }
+        scheduleNeighbour(id)
     }
 
     mutating func handleIHU(from id: NeighbourID) {
@@ -163,16 +177,21 @@ extension Router {
             introduce(to: id)
         }
         if clock >= neighbour.nextHello { sendHello(to: id) }
-        if clock >= neighbour.refreshDue { startDump(to: id) }
+        checkTimer(id)
+        missingTimer(id)
+        refreshTimer(id)
         if neighbour.dumpPosition != nil, clock >= neighbour.dumpContinues { continueDump(to: id) }
         followCost(id)
         scheduleNeighbour(id)
     }
 
-    private mutating func sendHello(to id: NeighbourID) {
+    mutating func sendHello(to id: NeighbourID) {
         guard let neighbour = neighbours[id] else { return }
-        let period = neighbour.kind == .stock ? configuration.stockHello : configuration.hyphaHello
-        let hello = BabelTLV.Hello(seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10))
+        let isStock = neighbour.kind == .stock
+        let period = isStock ? configuration.stockHello : configuration.hyphaHello
+        let hello = BabelTLV.Hello(
+            seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10),
+            progress: isStock ? nil : neighbour.sent.progress)
         urgent.append(.send(.hello(hello), to: id))
         let time = clock
         _ = neighbours.update(id) { neighbour in
@@ -185,7 +204,7 @@ extension Router {
     /// What a neighbour hears first: our prefixes, then what is being asked for, then, if it keeps all routes, those.
     private mutating func introduce(to id: NeighbourID) {
         guard let neighbour = neighbours[id] else { return }
-        enqueue(.own(id))
+        if neighbour.kind == .stock { enqueue(.own(id)) }
         for query in requests.all where query.ingress != id {
             enqueue(.tlv(.routeRequest(.init(generation: query.generation, prefix: query.prefix)), id))
         }

@@ -20,11 +20,9 @@ extension Router {
         announceOwn()
     }
 
-    /// The own prefixes to all neighbours, soon again to those whose link may lose it.
+    /// The own prefixes to all neighbours.
     mutating func announceOwn() {
         for place in ownPrefixes.indices { announcements.append(.own(place)) }
-        ownRepeats = 0
-        ownRepeatDue = UpdateScheduler.repeatDue(done: 0, isRetraction: true, now: clock)
     }
 
     mutating func ownTimer() {
@@ -36,11 +34,6 @@ extension Router {
         if clock >= ownAnnouncementDue {
             ownAnnouncementDue = clock.advanced(byMilliseconds: ownPeriod)
             announceOwn()
-        }
-        if clock >= ownRepeatDue {
-            for place in ownPrefixes.indices { announcements.append(.ownRepetition(place)) }
-            ownRepeats += 1
-            ownRepeatDue = UpdateScheduler.repeatDue(done: ownRepeats, isRetraction: true, now: clock)
         }
     }
 

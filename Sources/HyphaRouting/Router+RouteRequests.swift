@@ -92,7 +92,10 @@ extension Router {
 
     mutating func handleRouteRequest(_ request: BabelTLV.RouteRequest, from id: NeighbourID) {
         counters.count(.routeRequests)
-        guard let prefix = request.prefix else { return handleWildcard(from: id) }
+        guard let prefix = request.prefix else {
+            if let missing = request.missing { return handleMissing(missing, from: id) }
+            return handleWildcard(from: id)
+        }
         guard UpdateFilter.isRoutable(prefix) else { return counters.count(.prefixNotRoutable) }
         if ownPrefix.contains(prefix.address) {
             counters.count(.requestsAnswered)

@@ -28,30 +28,25 @@ extension Router {
     /// The number of the route to use, `RouteTable.none` when none may be used. Neighbours that are silent at the moment
     /// and seqnos that may be forged are chosen only where there is nothing else.
     private func choose(_ number: Int) -> UInt32 {
-        var routes: [UInt32] = []
-        var candidates: [RouteSelection.Candidate] = []
-        var reserves: [UInt32] = []
-        var reserveCandidates: [RouteSelection.Candidate] = []
+        var contest = RouteSelection.Contest()
+        var reserve = RouteSelection.Contest()
         let selected = table[number].selected
         var route = table[number].firstRoute
         while route != RouteTable.none {
             let value = table[route: route]
-            if let neighbour = neighbours[value.neighbour], isFeasible(route) {
-                let candidate = RouteSelection.Candidate(metric: value.metric, linkCost: neighbour.metric)
-                if isWithheld(route) || neighbour.isSuspect && route != selected {
-                    reserves.append(route)
-                    reserveCandidates.append(candidate)
+            if let linkCost = neighbours.metric(of: value.neighbour), isFeasible(route) {
+                let candidate = RouteSelection.Candidate(metric: value.metric, linkCost: linkCost)
+                let isCurrent = route == selected
+                if isWithheld(route) || !isCurrent && neighbours.isSuspect(value.neighbour) {
+                    reserve.add(candidate, number: route, isCurrent: isCurrent)
                 } else {
-                    routes.append(route)
-                    candidates.append(candidate)
+                    contest.add(candidate, number: route, isCurrent: isCurrent)
                 }
             }
             route = value.next
         }
-        if routes.isEmpty { (routes, candidates) = (reserves, reserveCandidates) }
-        let best = RouteSelection.best(
-            of: candidates, current: routes.firstIndex(of: selected), hysteresis: configuration.hysteresis)
-        return best.map { routes[$0] } ?? RouteTable.none
+        let winner = (contest.isEmpty ? reserve : contest).winner(hysteresis: configuration.hysteresis)
+        return winner ?? RouteTable.none
     }
 
     /// Tells forwarding if its next hops change.
@@ -86,22 +81,20 @@ extension Router {
         var installed = InstalledNextHops()
         let selected = table[number].selected
         installed.routerID = table[route: selected].routerID
-        var others: [(cost: Metric, neighbour: NeighbourID)] = []
+        let best = table[route: selected]
+        if let linkCost = neighbours.metric(of: best.neighbour) {
+            installed.append(best.neighbour, cost: best.metric + linkCost)
+        }
         var route = table[number].firstRoute
         while route != RouteTable.none {
             let candidate = table[route: route]
-            if let neighbour = neighbours[candidate.neighbour] {
-                let cost = candidate.metric + neighbour.metric
-                if route == selected {
-                    installed.append(candidate.neighbour, cost: cost)
-                } else if isUsableBeside(route, selected, number) {
-                    others.append((cost, candidate.neighbour))
-                }
+            if route != selected, let linkCost = neighbours.metric(of: candidate.neighbour),
+                isUsableBeside(route, selected, number)
+            {
+                installed.insert(candidate.neighbour, cost: candidate.metric + linkCost)
             }
             route = candidate.next
         }
-        others.sort { $0.cost != $1.cost ? $0.cost < $1.cost : $0.neighbour < $1.neighbour }
-        for other in others { installed.append(other.neighbour, cost: other.cost) }
         return installed
     }
 
@@ -131,7 +124,7 @@ extension Router {
             table.remove(number)
             return
         }
-        var next = min(destination.announcement.due, destination.announcement.repeatDue)
+        var next = destination.announcement.due
         if destination.phase == .unreachable { next = min(next, destination.heldUntil) }
         next = min(next, noteAge(number))
         var route = destination.firstRoute
@@ -169,13 +162,6 @@ extension Router {
         expireRoutes(number)
         expireSources(number)
         if table[number].phase == .unreachable, clock >= table[number].heldUntil { table[number].phase = .idle }
-        if clock >= table[number].announcement.repeatDue {
-            table[number].announcement.repeatDue = .distantFuture
-            if !table[number].announcement.isRepeatQueued {
-                table[number].announcement.isRepeatQueued = true
-                announcements.append(.repetition(number))
-            }
-        }
         reconsider(number)
     }
 

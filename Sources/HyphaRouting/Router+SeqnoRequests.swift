@@ -146,17 +146,18 @@ extension Router {
             return
         }
         var request = request
-        request.attempts += 1
+        request.attempts = min(request.attempts + 1, 7)
         request.attemptDue = .distantFuture
+        request.isOwn = false
         if let number = table.number(of: request.prefix), let routerID = ids.number(of: request.routerID),
-            table[number].selected == RouteTable.none, request.attempts < SeqnoRequests.attempts
+            table[number].selected == RouteTable.none
         {
-            request.attemptDue = clock.advanced(byMilliseconds: 1_000 << UInt64(request.attempts))
+            let wait = min(SeqnoRequests.longestSpacing, 1_000 << UInt64(request.attempts))
             for id in announcers(number, of: routerID) {
+                request.isOwn = true
+                request.attemptDue = clock.advanced(byMilliseconds: wait)
                 send(&request, to: id, hopCount: SeqnoRequests.hopCount)
             }
-        } else {
-            request.isOwn = false
         }
         seqnoRequests[key] = request
     }

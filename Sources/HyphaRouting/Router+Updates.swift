@@ -8,17 +8,30 @@ extension Router {
         guard UpdateFilter.isRoutable(update.prefix) else { return counters.count(.prefixNotRoutable) }
         if ownPrefix.contains(update.prefix.address) { return handleOwnPrefix(update) }
         guard update.metric != Metric.infinite.value else { return handleRetraction(of: update.prefix, from: id) }
-        let origin =
-            ids.number(of: update.routerID).map { ids.origin($0) } ?? configuration.addressOfKey(update.routerID)
+        let number = table.number(of: update.prefix)
+        let route = number.flatMap { table.route(to: $0, through: id) }
+        // Mostly the neighbour says again what it said before: then its router id need not be searched for.
+        let known =
+            route.flatMap { ids[table[route: $0].routerID] == update.routerID ? table[route: $0].routerID : nil }
+            ?? ids.number(of: update.routerID)
+        let origin = known.map { ids.origin($0) } ?? configuration.addressOfKey(update.routerID)
         guard update.prefix.contains(origin) else { return counters.count(.originOutsidePrefix) }
         guard Metric(update.metric) >= LinkCost.least || mayBeOrigin(update.routerID, id) else {
             return counters.count(.metricTooLow)
         }
-        if let number = table.number(of: update.prefix), let route = table.route(to: number, through: id) {
-            replace(route, of: number, by: update, origin: origin)
+        if let number, let route {
+            let routerID = retain(known, update.routerID, origin: origin)
+            replace(route, of: number, by: update, routerID: routerID)
+            ids.release(routerID)
         } else {
-            insert(update, from: id, origin: origin)
+            insert(update, of: number, from: id, known: known, origin: origin)
         }
+    }
+
+    private mutating func retain(_ known: UInt32?, _ id: RouterID, origin: IPv6Address) -> UInt32 {
+        guard let known else { return ids.retain(id, origin: origin) }
+        ids.retain(known)
+        return known
     }
 
     /// Whether a neighbour may announce a prefix for less than any link costs: only the origin itself can. Where no key is
@@ -50,19 +63,18 @@ extension Router {
 
     /// A neighbour says something new about a prefix.
     private mutating func replace(
-        _ route: UInt32, of number: Int, by update: BabelTLV.Update, origin: IPv6Address
+        _ route: UInt32, of number: Int, by update: BabelTLV.Update, routerID: UInt32
     ) {
         let id = table[route: route].neighbour
         let oldID = table[route: route].routerID
         let seqno = Seqno(update.seqno)
         let metric = Metric(update.metric)
-        let routerID = ids.retain(update.routerID, origin: origin)
-        defer { ids.release(routerID) }
         let feasible = isFeasible(seqno, metric, of: number, routerID: routerID)
         if !feasible {
             counters.count(.infeasible)
             if table[number].selected == route, routerID == oldID, !hasOtherChoice(number, than: route) {
                 // All that is left: what it said before stays until the origin answers with a newer seqno, or expires.
+                table[route: route].serial = update.serial?.number ?? 0
                 requestSeqno(number, routerID: routerID, of: [id])
                 return
             }
@@ -76,32 +88,35 @@ extension Router {
         }
         table[route: route].seqno = seqno
         table[route: route].metric = metric
+        table[route: route].serial = update.serial?.number ?? 0
         table[route: route].expires = expiry(update)
         reconsider(number)
         if wasUsed { tellFormerNextHop(id, of: number) }
         finish(number, offered: routerID, by: id, feasible: feasible)
     }
 
-    /// A neighbour announces a prefix for the first time.
-    private mutating func insert(_ update: BabelTLV.Update, from id: NeighbourID, origin: IPv6Address) {
+    /// A neighbour announces a prefix for the first time. `known`: the number of its router id, if that is in use.
+    private mutating func insert(
+        _ update: BabelTLV.Update, of place: Int?, from id: NeighbourID, known: UInt32?, origin: IPv6Address
+    ) {
         let limits = configuration.limits
         let bounded = mutant != .unboundedTables
         if bounded {
             guard table.routeCount < limits.routes else { return counters.count(.routesFull) }
             let share = max(limits.routesPerNeighbourFloor, (limits.routes - table.routeCount) / 4)
-            guard let neighbour = neighbours[id], neighbour.routeCount < share else {
+            guard let count = neighbours.routeCount(of: id), count < share else {
                 return counters.count(.neighbourRoutesFull)
             }
         }
-        if let number = table.number(of: update.prefix), table[number].routeCount > 0 {
-            if bounded, Int(table[number].routeCount) >= limits.routesPerPrefix, !makeRoom(number) {
+        if let place, table[place].routeCount > 0 {
+            if bounded, Int(table[place].routeCount) >= limits.routesPerPrefix, !makeRoom(place) {
                 return counters.count(.prefixRoutesFull)
             }
         } else if bounded, table.prefixCount(around: origin) >= limits.prefixesPerKey {
             return counters.count(.keyPrefixesFull)
         }
-        let number = table.insert(update.prefix)
-        let routerID = ids.retain(update.routerID, origin: origin)
+        let number = place ?? table.insert(update.prefix)
+        let routerID = retain(known, update.routerID, origin: origin)
         let seqno = Seqno(update.seqno)
         let metric = Metric(update.metric)
         let feasible = isFeasible(seqno, metric, of: number, routerID: routerID)
@@ -109,7 +124,8 @@ extension Router {
         _ = table.append(
             Route(
                 next: RouteTable.none, destination: UInt32(truncatingIfNeeded: number), routerID: routerID,
-                expires: expiry(update), neighbour: id, seqno: seqno, metric: metric))
+                expires: expiry(update), neighbour: id, seqno: seqno, metric: metric,
+                serial: update.serial?.number ?? 0))
         _ = neighbours.update(id) { $0.routeCount += 1 }
         reconsider(number)
         finish(number, offered: routerID, by: id, feasible: feasible)
@@ -148,8 +164,8 @@ extension Router {
             if !feasible { requestSeqno(number, routerID: offered, of: [id]) }
             return
         }
-        resolveQuery(table[number].prefix)
-        serveSeqnoRequesters(number)
+        if requests.count > 0 { resolveQuery(table[number].prefix) }
+        if seqnoRequests.count > 0 { serveSeqnoRequesters(number) }
     }
 
     // MARK: Feasibility

@@ -30,8 +30,6 @@ public struct Router: Sendable {
     var timers = DeadlineSlots()
     var neighbourTimers = DeadlineSlots()
     var ownAnnouncementDue: Instant
-    var ownRepeatDue = Instant.distantFuture
-    var ownRepeats: UInt8 = 0
 
     var urgent = ActionRing<RouterAction>()
     var held: RouterAction?
@@ -90,7 +88,8 @@ public struct Router: Sendable {
 
     /// One TLV: its type in stock's numbering (4 to 10) and its body.
     public mutating func handle(type: UInt8, body: [UInt8], from id: NeighbourID, now: Instant) {
-        handle(BabelTLV.decode(type: type, body: body), from: id, now: now)
+        let isNumbered = neighbours.kind(of: id) == .hypha
+        handle(BabelTLV.decode(type: type, body: body, isNumbered: isNumbered), from: id, now: now)
     }
 
     /// One TLV as it was read; refusals are counted.
@@ -125,9 +124,9 @@ public struct Router: Sendable {
         case .refused: counters.count(.neighbourRefused)
         case .granted:
             switch tlv {
-            case .hello: handleHello(from: id)
+            case .hello(let hello): handleHello(hello, from: id)
             case .ihu: handleIHU(from: id)
-            case .update(let update): handleUpdate(update, from: id)
+            case .update(let update): if accepts(update, from: id) { handleUpdate(update, from: id) }
             case .routeRequest(let request): handleRouteRequest(request, from: id)
             case .seqnoRequest(let request): handleSeqnoRequest(request, from: id)
             }
@@ -138,7 +137,7 @@ public struct Router: Sendable {
 
     /// When `advance(to:)` must be called at the latest.
     public var nextDeadline: Instant {
-        var next = min(ownAnnouncementDue, ownRepeatDue, own.changeDue)
+        var next = min(ownAnnouncementDue, own.changeDue)
         for deadline in [timers.next, neighbourTimers.next, requests.nextDeadline, seqnoRequests.nextDeadline] {
             if let deadline { next = min(next, deadline) }
         }

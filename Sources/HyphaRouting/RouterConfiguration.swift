@@ -24,8 +24,8 @@ public struct RouterConfiguration: Sendable {
     public var hysteresis: UInt16 = 10
     /// Interval of Updates to stock nodes in centiseconds. The own prefixes are announced again at least so often.
     public var stockInterval: UInt16 = 30_000
-    /// Least time between dumps of all routes to a hypha node, in milliseconds. Their links may lose Updates.
-    public var hyphaRefresh: UInt64 = 60_000
+    /// Time between dumps of all routes to a hypha node, in milliseconds, at least: they keep routes from expiring.
+    public var hyphaRefresh: UInt64 = 300_000
     public var limits = RouterLimits()
 
     public init(key: [UInt8], addressOfKey: @escaping @Sendable (RouterID) -> IPv6Address) {

@@ -26,7 +26,9 @@ public enum RouterCounter: Int, CaseIterable, Sendable {
     case routesExpired, routesLost, selections, sourcesExpired
     case queriesResolved, queriesFailed
     case neighboursDead
-    case announcements, retractions, repeats, dumps
+    case announcements, retractions, dumps
+    /// Updates that came too late to act on; requests for those that did not come, sent, answered and left without answer.
+    case updatesOutOfOrder, resendRequests, resends, resendsRefused
     case seqnoBumps, seqnoJumps, routerIDsDrawn
     /// The own prefix under another router id of the own key.
     case foreignRouterIDs

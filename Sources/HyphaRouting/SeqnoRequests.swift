@@ -12,8 +12,9 @@ struct SeqnoRequests: Sendable {
     static let life: UInt64 = 60_000
     /// Neighbours asked and requesters that a request remembers. Of the former the oldest goes.
     static let neighboursPerRequest = 8
-    /// Own requests are made so often, a second apart at first, then doubling.
-    static let attempts: UInt8 = 5
+    /// Own requests are repeated a second after the first, then after doubled times up to this one, in milliseconds, as
+    /// long as there is somebody to ask.
+    static let longestSpacing: UInt64 = 16_000
     static let hopCount: UInt8 = 64
 
     /// Before the same request goes to the same neighbour again, in milliseconds.

@@ -11,10 +11,6 @@ enum UpdateScheduler {
     /// Least time between announcements of which only the metric or the router id differs, in milliseconds. Not longer:
     /// around a broken link paths become longer without being lost, and nodes behind them wait to hear it.
     static let changeSpacing: UInt64 = 1_000
-    /// When an announcement is repeated on links that may lose it: after the last one, in milliseconds. Retractions have
-    /// all of them, others the first two; a lost one of those is repaired by the next dump.
-    static let repeatDelays: [UInt64] = [200, 600, 1_200, 2_400]
-    static let repeatsOfUpdates: UInt8 = 2
 
     /// What should be announced, against what was.
     enum Change: Sendable {
@@ -59,12 +55,5 @@ enum UpdateScheduler {
         }
         state.sent = now
         state.due = .distantFuture
-    }
-
-    /// When the next repetition is due after `done` of them; the distant future after the last.
-    static func repeatDue(done: UInt8, isRetraction: Bool, now: Instant) -> Instant {
-        let count = isRetraction ? repeatDelays.count : Int(repeatsOfUpdates)
-        guard Int(done) < count else { return .distantFuture }
-        return now.advanced(byMilliseconds: repeatDelays[Int(done)])
     }
 }

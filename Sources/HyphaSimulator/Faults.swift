@@ -16,12 +16,14 @@ public struct Faults: OptionSet, Sendable {
     public static let lostState = Faults(rawValue: 16)
     /// Round trip times change.
     public static let costs = Faults(rawValue: 32)
+    /// Messages are late, and overtake each other on links that do not keep the order.
+    public static let delay = Faults(rawValue: 64)
 
-    public static let all: Faults = [.loss, .cuts, .partitions, .restarts, .lostState, .costs]
+    public static let all: Faults = [.loss, .cuts, .partitions, .restarts, .lostState, .costs, .delay]
 
     /// The names by which a command line knows them.
     public static let names: [(name: String, faults: Faults)] = [
         ("none", []), ("loss", .loss), ("cuts", .cuts), ("partitions", .partitions), ("restarts", .restarts),
-        ("lost-state", .lostState), ("costs", .costs), ("all", .all),
+        ("lost-state", .lostState), ("costs", .costs), ("delay", .delay), ("all", .all),
     ]
 }

@@ -2,19 +2,23 @@ public import HyphaRouting
 
 /// One simulated run, repeatable from these values alone.
 public struct Scenario: Sendable {
+    /// What nodes are linked by: datagrams as between hypha nodes, streams as to stock nodes, or either at random.
+    public enum Links: String, CaseIterable, Sendable {
+        case hypha, stock, mixed
+    }
+
     public var nodes: Int
     public var topology: Topology
     public var faults: Faults
     public var seed: UInt64
-    /// Links between hypha nodes, or streams as to stock nodes.
-    public var kind = NeighbourLink.Kind.hypha
-    /// Both kinds, link by link at random.
-    public var mixesKinds = false
+    public var links = Links.hypha
     /// How long things go wrong, and how long the mesh then has to recover, in milliseconds.
     public var faultTime: UInt64 = 40_000
     public var settleTime: UInt64 = 30_000
-    /// Whether every node then asks for every other, 17 s before the end: meshes of streams know nobody until they ask.
-    public var asksInTheEnd = true
+    /// How long nothing happens after that, while traffic is measured, in milliseconds.
+    public var quietTime: UInt64 = 0
+    /// Whether leaves (of topologies with hubs) pass on routes.
+    public var leavesPassOn = true
     /// Faults in that time.
     public var faultCount = 16
     public var announcesHostRoutes = false
@@ -29,5 +33,12 @@ public struct Scenario: Sendable {
         self.topology = topology
         self.faults = faults
         self.seed = seed
+    }
+
+    /// Breaks one of the routers' rules on purpose. False when no mutant has this name.
+    public mutating func breakRule(_ name: String) -> Bool {
+        guard let known = RouterMutant(rawValue: name) else { return false }
+        mutant = known
+        return true
     }
 }

@@ -1,10 +1,8 @@
-import HyphaWire
-
 /// What happens next in a simulated mesh.
 enum SimEvent: Sendable {
-    case deliver(type: UInt8, body: [UInt8], link: Int, to: Int, session: UInt32)
+    case deliver(SimMessage)
     case wake(Int)
-    /// A link breaks, or comes back with a new session.
+    /// A link breaks, or comes back.
     case cut(Int)
     case heal(Int)
     /// One end of a link notices that its session is gone.
@@ -12,8 +10,11 @@ enum SimEvent: Sendable {
     case crash(Int, losesState: Bool)
     case start(Int)
     case cost(Int, roundTrip: UInt16)
-    /// Everything is repaired; then everybody asks for everybody; then all must be reachable.
+    case loss(Int, perMille: UInt64)
+    case jitter(Int, milliseconds: UInt64)
+    /// Everything is repaired; then everybody asks for everybody; then it is quiet; then all must be reachable.
     case repair
     case askAll
+    case quiet
     case check
 }

@@ -4,22 +4,27 @@ extension SimNetwork {
     /// Before faults begin, in milliseconds.
     static let calmTime: UInt64 = 8_000
 
-    /// Draws what goes wrong and when, and sets the phases: calm, faults, repair, questions, check.
+    /// Streams to stock nodes tell what changes, not what is: whoever does not know has to ask. How long before the end
+    /// everybody does, in milliseconds.
+    static let askTime: UInt64 = 17_000
+
+    /// Draws what goes wrong and when, and sets the phases: calm, faults, repair, questions, check, or quiet and check.
     mutating func planFaults() {
         let kinds = Faults.names.dropFirst().dropLast().map(\.faults).filter { scenario.faults.contains($0) }
-        let end = SimNetwork.calmTime + scenario.faultTime
+        let end = kinds.isEmpty ? 0 : SimNetwork.calmTime + scenario.faultTime
         if !kinds.isEmpty {
             for _ in 0..<scenario.faultCount {
                 let time = UInt64.random(in: SimNetwork.calmTime..<end, using: &seed)
                 guard let kind = kinds.randomElement(using: &seed) else { continue }
                 plan(kind, at: time)
             }
+            schedule(.repair, after: end)
         }
-        schedule(.repair, after: end)
-        if scenario.asksInTheEnd {
-            schedule(.askAll, after: end + max(scenario.settleTime, 17_000) - 17_000)
+        if scenario.links != .hypha, scenario.settleTime >= SimNetwork.askTime {
+            schedule(.askAll, after: end + scenario.settleTime - SimNetwork.askTime)
         }
-        schedule(.check, after: end + scenario.settleTime)
+        if scenario.quietTime > 0 { schedule(.quiet, after: end + scenario.settleTime) }
+        schedule(.check, after: end + scenario.settleTime + scenario.quietTime)
     }
 
     private mutating func plan(_ kind: Faults, at time: UInt64) {
@@ -27,7 +32,8 @@ extension SimNetwork {
         let link = Int.random(in: 0..<links.count, using: &seed)
         let node = Int.random(in: 0..<max(1, scenario.nodes), using: &seed)
         switch kind {
-        case .loss: links[link].loss = UInt64.random(in: 0...400, using: &seed)
+        case .loss: schedule(.loss(link, perMille: UInt64.random(in: 0...600, using: &seed)), after: time)
+        case .delay: schedule(.jitter(link, milliseconds: UInt64.random(in: 0...800, using: &seed)), after: time)
         case .cuts:
             schedule(.cut(link), after: time)
             schedule(.heal(link), after: time + UInt64.random(in: 50...12_000, using: &seed))

@@ -12,28 +12,31 @@ extension SimNetwork {
     /// links on which both ends hold the same session, since others carry nothing.
     ///
     /// An origin that lost its state is two origins for a while; then this holds for each router id by itself.
-    mutating func checkLoop(_ prefix: Prefix, from start: Int) {
-        guard let first = nodes[start].forwarding[prefix] else { return }
-        let origin = SimNode.number(of: prefix)
-        let onlyOneID = !nodes.indices.contains(origin) || nodes[origin].hasLostState
-        var visited = [Bool](repeating: false, count: nodes.count)
-        var open = [start]
+    mutating func checkLoop(_ prefix: Int, from start: Int) {
+        let first = nodes[start].forwarding[prefix].routerID
+        let onlyOneID = nodes[owner(of: prefix)].hasLostState
+        search &+= 1
+        open.removeAll(keepingCapacity: true)
+        open.append(start)
         while let node = open.popLast() {
-            guard let forwarding = nodes[node].forwarding[prefix],
-                !onlyOneID || forwarding.routerID == first.routerID
-            else { continue }
-            for hop in forwarding.nextHops {
-                let link = Int(hop.value)
+            let row = nodes[node].forwarding[prefix]
+            guard row.routerID != 0, !onlyOneID || row.routerID == first else { continue }
+            for hop in [row.hops.0, row.hops.1, row.hops.2, row.hops.3] where hop != SimForwarding.Row.none {
+                let link = nodes[node].links[Int(hop)]
+                guard isUp(link) else { continue }
                 let next = links[link].other(than: node)
-                let session = nodes[node].sessions[link]
-                guard session != 0, session == nodes[next].sessions[link] else { continue }
-                if next == start { return violate("loop for \(prefix) through node \(start)") }
-                if !visited[next] {
-                    visited[next] = true
+                if next == start { return violate("loop for \(name(of: prefix)) through node \(start)") }
+                if visits[next] != search {
+                    visits[next] = search
                     open.append(next)
                 }
             }
         }
+    }
+
+    private func name(of prefix: Int) -> String {
+        let node = owner(of: prefix)
+        return "node \(node)" + (prefix == node ? "'s /64" : "'s /128")
     }
 
     /// Everybody reaches everybody.
@@ -42,15 +45,23 @@ extension SimNetwork {
             for to in nodes.indices where to != from {
                 var node = from
                 var steps = 0
-                while node != to, steps <= nodes.count,
-                    let hop = nodes[node].forwarding[SimNode.prefix(of: to)]?.nextHops.first
-                {
-                    node = links[Int(hop.value)].other(than: node)
+                while node != to, steps <= nodes.count, let link = link(from: node, towards: to), isUp(link) {
+                    node = links[link].other(than: node)
                     steps += 1
                 }
-                if node != to { violate("node \(from) does not reach node \(to): ends at \(node)") }
+                guard node != to else { continue }
+                violate("node \(from) does not reach node \(to): ends at \(node)")
+                if outcome.violations.count > 20 { return }
             }
         }
+    }
+
+    /// Where packets for a node's address leave: by its host route where there is one, else by its /64.
+    private func link(from node: Int, towards owner: Int) -> Int? {
+        var hop = SimForwarding.Row.none
+        if scenario.announcesHostRoutes { hop = nodes[node].forwarding[scenario.nodes + owner].first }
+        if hop == SimForwarding.Row.none { hop = nodes[node].forwarding[owner].first }
+        return hop == SimForwarding.Row.none ? nil : nodes[node].links[Int(hop)]
     }
 
     /// Tables are bounded and consistent.

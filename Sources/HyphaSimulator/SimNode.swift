@@ -4,21 +4,32 @@ import HyphaWire
 
 /// A node of a simulated mesh: its router, what it wrote to its disk, and where it forwards.
 struct SimNode: Sendable {
-    struct Forwarding: Sendable {
-        var routerID: RouterID
-        var nextHops: [NeighbourID]
-    }
-
     var router: Router
     var state: RouterState?
     var isRunning = true
+    /// Rises with every start: what others see as its boot id.
+    var boot: UInt32 = 1
     /// It lost its state in this run: for its prefix there may be two origins for a while.
     var hasLostState = false
-    var forwarding: [Prefix: Forwarding] = [:]
-    /// By number of the link: the session that this end holds, 0 for none.
-    var sessions: [UInt32]
+    var forwarding: SimForwarding
+    /// Its links, by the number under which its router knows them.
+    var links: [Int] = []
+    /// By number of the link: the session that this end holds, 0 for none, and the boot of the other end that it saw.
+    var sessions: [UInt32] = []
+    var boots: [UInt32] = []
     /// When it is woken.
     var wake = Instant.distantFuture
+    var sent = SimTraffic()
+    var received = SimTraffic()
+
+    /// When it is to be woken, if that is earlier than before. (In place: reading the router through the array of nodes
+    /// copies it.)
+    mutating func setWake(now: Instant) -> Instant? {
+        let deadline = max(now, router.nextDeadline)
+        guard deadline < wake else { return nil }
+        wake = deadline
+        return deadline
+    }
 
     static func key(of number: Int) -> [UInt8] {
         var key = [UInt8](repeating: 0x5A, count: 32)

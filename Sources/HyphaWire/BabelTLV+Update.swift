@@ -12,6 +12,7 @@ extension BabelTLV {
     /// | 8 | 2 | metric from the sender; 65535 is infinite |
     /// | 10 | n | prefix |
     /// | 10 + n | 40 | router id of the origin; not a TLV of its own as in RFC 8966 |
+    /// | 50 + n | 4 | between hypha nodes on datagram links: `Serial` |
     public struct Update: Hashable, Sendable {
         public static let type: UInt8 = 8
 
@@ -23,10 +24,14 @@ extension BabelTLV {
         public var metric: UInt16
         public var prefix: Prefix
         public var routerID: RouterID
+        /// Nil towards and from stock nodes.
+        public var serial: Serial?
 
         public init(
-            prefix: Prefix, routerID: RouterID, seqno: UInt16, metric: UInt16, interval: UInt16, flags: UInt8 = 0
+            prefix: Prefix, routerID: RouterID, seqno: UInt16, metric: UInt16, interval: UInt16, flags: UInt8 = 0,
+            serial: Serial? = nil
         ) {
+            self.serial = serial
             self.flags = flags & 0xC0
             self.interval = interval
             self.seqno = seqno
@@ -42,9 +47,10 @@ extension BabelTLV {
             bytes.appendNetworkUInt16(metric)
             bytes.appendPrefix(prefix)
             routerID.append(to: &bytes)
+            serial?.append(to: &bytes)
         }
 
-        static func decode(_ reader: inout ByteReader) -> BabelTLVReading {
+        static func decode(_ reader: inout ByteReader, isNumbered: Bool) -> BabelTLVReading {
             guard let encoding = reader.uint8(), let flags = reader.uint8(), let length = reader.uint8(),
                 reader.uint8() != nil, let interval = reader.networkUInt16(), let seqno = reader.networkUInt16(),
                 let metric = reader.networkUInt16()
@@ -55,7 +61,7 @@ extension BabelTLV {
             else { return .refused(.truncated) }
             let update = Update(
                 prefix: prefix.value, routerID: routerID, seqno: seqno, metric: metric, interval: interval,
-                flags: flags)
+                flags: flags, serial: isNumbered ? Serial(reading: &reader) : nil)
             return .tlv(.update(update), strayBits: prefix.strayBits)
         }
     }

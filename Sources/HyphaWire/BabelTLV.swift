@@ -23,7 +23,7 @@ public enum BabelTLV: Hashable, Sendable {
         }
     }
 
-    /// Appends the body, 3 to 66 bytes, without type and length.
+    /// Appends the body, 3 to 71 bytes, without type and length. To a stock node nothing may go that has serials.
     public func appendBody(to bytes: inout [UInt8]) {
         switch self {
         case .hello(let hello): hello.append(to: &bytes)
@@ -42,23 +42,26 @@ public enum BabelTLV: Hashable, Sendable {
         return bytes
     }
 
-    /// Reads one body of `body.count` bytes. Bytes beyond what the type needs are not looked at.
+    /// Reads one body of `body.count` bytes. Bytes beyond what the type needs are not looked at; with `isNumbered`, for
+    /// messages on datagram links between hypha nodes, serials are read there.
     ///
     /// Bits beyond a prefix length are cleared, and the reading says so: stored or passed on they can abort a stock node.
-    public static func decode(type: UInt8, body: UnsafeRawBufferPointer) -> BabelTLVReading {
+    public static func decode(
+        type: UInt8, body: UnsafeRawBufferPointer, isNumbered: Bool = false
+    ) -> BabelTLVReading {
         var reader = ByteReader(body)
         return switch type {
-        case Hello.type: Hello.decode(&reader)
+        case Hello.type: Hello.decode(&reader, isNumbered: isNumbered)
         case IHU.type: IHU.decode(&reader)
-        case Update.type: Update.decode(&reader)
-        case RouteRequest.type: RouteRequest.decode(&reader)
+        case Update.type: Update.decode(&reader, isNumbered: isNumbered)
+        case RouteRequest.type: RouteRequest.decode(&reader, isNumbered: isNumbered)
         case SeqnoRequest.type: SeqnoRequest.decode(&reader)
         default: .refused(.unknownType)
         }
     }
 
     /// As above, from an array.
-    public static func decode(type: UInt8, body: [UInt8]) -> BabelTLVReading {
-        body.withUnsafeBytes { decode(type: type, body: $0) }
+    public static func decode(type: UInt8, body: [UInt8], isNumbered: Bool = false) -> BabelTLVReading {
+        body.withUnsafeBytes { decode(type: type, body: $0, isNumbered: isNumbered) }
     }
 }

@@ -1,4 +1,3 @@
 import Glibc
-import HyphaSimulator
 
-exit(SimulationCommand.run(Array(CommandLine.arguments.dropFirst())))
+exit(await SimulationCommand.run(Array(CommandLine.arguments.dropFirst())))

@@ -34,6 +34,69 @@ func randomTLV(_ seed: inout Seed) -> BabelTLV {
     }
 }
 
+/// As it travels between hypha nodes: with serials.
+func randomNumberedTLV(_ seed: inout Seed) -> BabelTLV {
+    func word() -> UInt16 { UInt16.random(in: 0...UInt16.max, using: &seed) }
+    switch randomTLV(&seed) {
+    case .hello(var hello):
+        hello.progress = .init(next: .init(epoch: word(), number: word()), answered: word())
+        return .hello(hello)
+    case .update(var update):
+        update.serial = .init(epoch: word(), number: word())
+        return .update(update)
+    default:
+        let ranges = (0..<Int.random(in: 0...BabelTLV.Missing.capacity, using: &seed)).map { _ in
+            BabelTLV.Missing.Range(first: word(), count: word())
+        }
+        return .routeRequest(.init(prefix: nil, missing: .init(epoch: word(), number: word(), ranges: ranges)))
+    }
+}
+
+@Test
+func serialsStandBehindTheBody() {
+    var seed = Seed(10)
+    for round in 0..<3000 {
+        let tlv = randomNumberedTLV(&seed)
+        let body = tlv.body
+        #expect(body.count <= 71)
+        #expect(
+            BabelTLV.decode(type: tlv.type, body: body, isNumbered: true) == .tlv(tlv, strayBits: false), "\(round)")
+        // To whoever does not look there it is a message without.
+        guard case .tlv(let plain, _) = BabelTLV.decode(type: tlv.type, body: body) else {
+            Issue.record("\(round): not read")
+            return
+        }
+        #expect(plain.body.elementsEqual(body.prefix(plain.body.count)), "\(round)")
+        #expect(plain.body.count < body.count, "\(round)")
+        // Cut off, the fields in front are still good.
+        for count in plain.body.count..<body.count {
+            guard
+                case .tlv = BabelTLV.decode(type: tlv.type, body: Array(body.prefix(count)), isNumbered: true)
+            else {
+                Issue.record("\(round): \(count) bytes")
+                return
+            }
+        }
+    }
+}
+
+@Test
+func serialsHaveTheseBytes() {
+    let progress = BabelTLV.Progress(next: .init(epoch: 0x0102, number: 0x0304), answered: 0x0506)
+    #expect(
+        BabelTLV.hello(.init(seqno: 7, interval: 400, progress: progress)).body == [
+            0x80, 0, 0, 7, 1, 0x90, 1, 2, 3, 4, 5, 6,
+        ])
+    let missing = BabelTLV.Missing(epoch: 0x0102, number: 3, ranges: [.init(first: 0x0405, count: 6)])
+    #expect(BabelTLV.routeRequest(.init(prefix: nil, missing: missing)).body == [0, 0, 0, 1, 2, 0, 3, 4, 5, 0, 6])
+    let id = RouterID(key: [UInt8](repeating: 9, count: 32), zone: 0, random: 1)!
+    let update = BabelTLV.Update(
+        prefix: Prefix("400::/64")!, routerID: id, seqno: 1, metric: 2, interval: 3,
+        serial: .init(epoch: 0x0102, number: 0x0304))
+    #expect(BabelTLV.update(update).body.suffix(4) == [1, 2, 3, 4])
+    #expect(BabelTLV.update(update).body.count == 62)
+}
+
 @Test(arguments: [1, 2, 3] as [UInt64])
 func whatIsEncodedIsDecoded(number: UInt64) {
     var seed = Seed(number)

@@ -4,16 +4,16 @@ import Testing
 
 private func expectGood(_ scenario: Scenario) {
     let outcome = SimNetwork.run(scenario)
-    let name = "seed \(scenario.seed), \(scenario.topology), \(scenario.nodes) nodes, \(scenario.kind)"
+    let name = "seed \(scenario.seed), \(scenario.topology), \(scenario.nodes) nodes, \(scenario.links)"
     #expect(outcome.violations.isEmpty, "\(name): \(outcome.violations)")
     #expect(outcome.messages > 0, "\(name)")
 }
 
 @Test(arguments: Topology.allCases)
 func undisturbedMeshesConverge(topology: Topology) {
-    for kind in [NeighbourLink.Kind.hypha, .stock] {
+    for links in [Scenario.Links.hypha, .stock] {
         var scenario = Scenario(nodes: 8, topology: topology, faults: [], seed: 1)
-        scenario.kind = kind
+        scenario.links = links
         scenario.announcesHostRoutes = true
         scenario.auditEvery = 50
         expectGood(scenario)
@@ -32,7 +32,7 @@ func meshesSurviveEverything(topology: Topology) {
 @Test(arguments: [11, 12] as [UInt64])
 func streamsSurviveCutsAndRestarts(seed: UInt64) {
     var scenario = Scenario(nodes: 8, topology: .random, faults: [.cuts, .partitions, .restarts], seed: seed)
-    scenario.kind = .stock
+    scenario.links = .stock
     scenario.auditEvery = 20
     expectGood(scenario)
 }
@@ -40,7 +40,7 @@ func streamsSurviveCutsAndRestarts(seed: UInt64) {
 @Test(arguments: [21, 22] as [UInt64])
 func mixedMeshesSurviveEverything(seed: UInt64) {
     var scenario = Scenario(nodes: 8, topology: .random, faults: .all, seed: seed)
-    scenario.mixesKinds = true
+    scenario.links = .mixed
     scenario.announcesHostRoutes = true
     scenario.auditEvery = 20
     expectGood(scenario)

@@ -295,7 +295,7 @@ func seqnoRequestsGoOnTowardsTheOriginAndTheAnswerComesBack() {
 }
 
 @Test
-func ownSeqnoRequestsAreRepeatedThenForgotten() {
+func ownSeqnoRequestsAreRepeatedWhileThereIsSomebodyToAsk() {
     var rig = RouterRig()
     rig.settle([1, 2], .hypha)
     rig.receive(RouterRig.update(5, metric: 10), from: 1)
@@ -303,8 +303,11 @@ func ownSeqnoRequestsAreRepeatedThenForgotten() {
     rig.router.neighbourDown(NeighbourID(1), now: rig.now)
     rig.pass(milliseconds: 60_000, keepAlive: [2])
     let requests = rig.sent(to: 2).seqnoRequests
-    #expect((3...6).contains(requests.count))
-    rig.pass(milliseconds: 60_000, keepAlive: [2])
+    // At once, after 1, 2, 4 and 8 s, then every 16 s.
+    #expect(requests.count == 7)
+    rig.receive(RouterRig.update(5, metric: 65_535), from: 2)
+    _ = rig.taken()
+    rig.pass(milliseconds: 80_000, keepAlive: [2])
     #expect(rig.router.sizes.seqnoRequests == 0)
     #expect(rig.sent(to: 2).seqnoRequests.isEmpty)
 }

@@ -265,26 +265,6 @@ func aLeafPassesNothingOn() {
 }
 
 @Test
-func updatesAreRepeatedWhereTheyMayBeLost() {
-    var rig = RouterRig()
-    rig.settle([1, 2])
-    rig.up(3, .hypha, key: RouterRig.key(3))
-    rig.pass(milliseconds: 3_000, keepAlive: [1, 2, 3])
-    _ = rig.taken()
-    func heard(by id: UInt16, _ metric: UInt16) -> Int {
-        rig.receive(RouterRig.update(5, metric: metric), from: 1)
-        rig.pass(milliseconds: 5_500, keepAlive: [1, 2, 3])
-        return rig.sent(to: id).updates.filter { $0.prefix == RouterRig.prefix(5) }.count
-    }
-    #expect(heard(by: 3, 10) == 3)
-    #expect(heard(by: 3, 65_535) == 5)
-    rig.pass(milliseconds: 60_000, keepAlive: [1, 2, 3])
-    _ = rig.taken()
-    #expect(heard(by: 2, 10) == 1)
-    #expect(heard(by: 2, 65_535) == 1)
-}
-
-@Test
 func seqnosFarAheadAreOnlyForTheNeedy() {
     var rig = RouterRig()
     rig.settle([1, 2, 3])

@@ -1,0 +1,174 @@
+import HyphaBase
+import HyphaWire
+
+/// Which of a neighbour's numbered Updates arrived, and which have to be asked for.
+///
+/// What is missing is not repeated as it was: the neighbour says what is true now, in Updates with new serials, and then
+/// in its next Hello that the request is answered.
+struct ReceivedUpdates: Sendable {
+    enum Order: Sendable {
+        /// Newer than all before.
+        case next
+        /// Others overtook it, maybe one about the same prefix. It counts as missing until `fill`.
+        case late
+        /// Known already, or of an epoch that is over.
+        case useless
+    }
+
+    /// How long an Update may be late before it is asked for, in milliseconds.
+    static let patience: UInt64 = 100
+    /// Before a request is repeated, in milliseconds; doubled each time up to the longest.
+    static let spacing: UInt64 = 500
+    static let longestSpacing: UInt64 = 8_000
+    /// With so many missing, or in so many places, everything is asked for.
+    static let most = SentUpdates.window
+    static let mostRanges = 64
+    /// So many are asked for at once.
+    static let mostAsked = 200
+
+    typealias Range = BabelTLV.Missing.Range
+
+    private var epoch: UInt16?
+    private var former: UInt16?
+    private var expected: UInt16 = 0
+    /// In order; and whether there are too many to tell.
+    private(set) var missing: [Range] = []
+    private(set) var isAllMissing = false
+    /// The serial of the newest retraction: its route, gone, cannot tell which Updates are older.
+    private var retracted: UInt16?
+    /// The request under way: its number, what it asked for, and how often it was sent.
+    private var request: UInt16 = 0
+    private var asked: BabelTLV.Missing?
+    private var tries: UInt64 = 0
+    /// When there is something to ask for.
+    private(set) var due = Instant.distantFuture
+
+    /// Notes that an Update arrived.
+    mutating func note(_ serial: BabelTLV.Serial, now: Instant) -> Order {
+        guard follow(serial.epoch) else { return .useless }
+        let ahead = ReceivedUpdates.distance(from: expected, to: serial.number)
+        if ahead >= 0 {
+            lack(ahead, now: now)
+            expected = serial.number &+ 1
+            return .next
+        }
+        return missing.contains { serial.number &- $0.first < $0.count } ? .late : .useless
+    }
+
+    /// Notes how far the neighbour is.
+    mutating func note(_ progress: BabelTLV.Progress, now: Instant) {
+        guard follow(progress.next.epoch) else { return }
+        if let asked, progress.answered == asked.number {
+            settle(asked)
+            due = missing.isEmpty && !isAllMissing ? .distantFuture : now
+        }
+        let ahead = ReceivedUpdates.distance(from: expected, to: progress.next.number)
+        if ahead > 0 {
+            lack(ahead, now: now)
+        } else if ahead >= -ReceivedUpdates.most {
+            // Updates that were sent after the Hello overtook it.
+            return
+        } else {
+            lackAll(now: now)
+        }
+        expected = progress.next.number
+    }
+
+    /// Notes the serial of a retraction.
+    mutating func noteRetraction(_ serial: UInt16) { retracted = serial }
+
+    /// Whether a late Update says more than what is known, which came with the serial `known`; nil: there is no route.
+    func isNews(_ serial: UInt16, known: UInt16?) -> Bool {
+        guard let newest = known ?? retracted else { return true }
+        return ReceivedUpdates.distance(from: newest, to: serial) > 0
+    }
+
+    private static func distance(from old: UInt16, to new: UInt16) -> Int { Int(Int16(bitPattern: new &- old)) }
+
+    /// A late Update is of use after all.
+    mutating func fill(_ serial: UInt16) {
+        guard let place = missing.firstIndex(where: { serial &- $0.first < $0.count }) else { return }
+        let range = missing[place]
+        let before = serial &- range.first
+        let behind = range.count &- before &- 1
+        missing[place].count = before
+        if behind > 0 { missing.insert(Range(first: serial &+ 1, count: behind), at: place + 1) }
+        if before == 0 { missing.remove(at: place) }
+        if missing.isEmpty, !isAllMissing, asked == nil { due = .distantFuture }
+    }
+
+    /// What to ask for at `due`; `roundTrip` in milliseconds.
+    mutating func ask(roundTrip: UInt64, now: Instant) -> BabelTLV.Missing? {
+        guard let epoch, !missing.isEmpty || isAllMissing else {
+            asked = nil
+            due = .distantFuture
+            return nil
+        }
+        if asked == nil {
+            request = request == .max ? 1 : request + 1
+            tries = 0
+            asked = BabelTLV.Missing(epoch: epoch, number: request, ranges: isAllMissing ? [] : firstMissing())
+            if isAllMissing { missing = [] }
+        }
+        let spacing = max(ReceivedUpdates.spacing, 3 * roundTrip) << min(tries, 4)
+        tries += 1
+        due = now.advanced(byMilliseconds: min(ReceivedUpdates.longestSpacing, spacing))
+        return asked
+    }
+
+    private func firstMissing() -> [Range] {
+        var ranges: [Range] = []
+        var room = ReceivedUpdates.mostAsked
+        for range in missing.prefix(BabelTLV.Missing.capacity) where room > 0 {
+            ranges.append(Range(first: range.first, count: min(range.count, UInt16(room))))
+            room -= Int(min(range.count, UInt16(room)))
+        }
+        return ranges
+    }
+
+    /// False for an epoch that is over. Another one than before is a new one: nothing was missed of it yet.
+    private mutating func follow(_ new: UInt16) -> Bool {
+        if new == epoch { return true }
+        if new == former { return false }
+        former = epoch
+        epoch = new
+        expected = 0
+        missing = []
+        isAllMissing = false
+        retracted = nil
+        asked = nil
+        due = .distantFuture
+        return true
+    }
+
+    /// The next `count` did not arrive, so far.
+    private mutating func lack(_ count: Int, now: Instant) {
+        // Whoever is about to ask for everything need not know more.
+        guard count > 0, !isAllMissing || asked != nil else { return }
+        let known = missing.reduce(0) { $0 + Int($1.count) }
+        guard known + count <= ReceivedUpdates.most, missing.count < ReceivedUpdates.mostRanges else {
+            return lackAll(now: now)
+        }
+        if due == .distantFuture { due = now.advanced(byMilliseconds: ReceivedUpdates.patience) }
+        missing.append(Range(first: expected, count: UInt16(truncatingIfNeeded: count)))
+    }
+
+    private mutating func lackAll(now: Instant) {
+        missing = []
+        isAllMissing = true
+        asked = nil
+        due = now.advanced(byMilliseconds: ReceivedUpdates.patience)
+    }
+
+    /// A request was answered.
+    private mutating func settle(_ answered: BabelTLV.Missing) {
+        asked = nil
+        if answered.ranges.isEmpty {
+            isAllMissing = false
+            return
+        }
+        for range in answered.ranges {
+            for offset in 0..<range.count { fill(range.first &+ offset) }
+        }
+    }
+}

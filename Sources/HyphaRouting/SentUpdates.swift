@@ -1,0 +1,36 @@
+import HyphaWire
+
+/// Numbers the Updates that go to one neighbour, and knows for a while what each was about: one that was lost is not sent
+/// again, but what is true now of the same prefix.
+struct SentUpdates: Sendable {
+    /// How many are remembered.
+    static let window = 1_024
+
+    private(set) var epoch: UInt16
+    /// The serial of the next one.
+    private(set) var next: UInt16 = 0
+    /// The number of the neighbour's last request that was answered.
+    var answered: UInt16 = 0
+    private var subjects: [UInt32] = []
+
+    init(epoch: UInt16) { self.epoch = epoch }
+
+    var progress: BabelTLV.Progress {
+        BabelTLV.Progress(next: BabelTLV.Serial(epoch: epoch, number: next), answered: answered)
+    }
+
+    /// The serial of an Update that is sent now about `subject`, a number that means something to the caller.
+    mutating func number(_ subject: UInt32) -> BabelTLV.Serial {
+        let place = Int(next) % SentUpdates.window
+        if place < subjects.count { subjects[place] = subject } else { subjects.append(subject) }
+        defer { next &+= 1 }
+        return BabelTLV.Serial(epoch: epoch, number: next)
+    }
+
+    /// What the Update with this serial was about; nil if it was not sent in this epoch or too long ago.
+    func subject(of serial: UInt16) -> UInt32? {
+        let age = Int(next &- serial)
+        guard age >= 1, age <= subjects.count else { return nil }
+        return subjects[Int(serial) % SentUpdates.window]
+    }
+}
