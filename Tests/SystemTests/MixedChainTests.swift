@@ -129,7 +129,8 @@ extension SystemTests {
                 #expect(time < 3)
                 try ring.start(relay)
                 try ring.awaitPing(from: 0, to: relay == 3 ? 2 : 1, within: 20)
-                Clock.pause(1)
+                // The links of the one that came back have to be there before the other goes.
+                Clock.pause(3)
             }
         }
 
