@@ -210,6 +210,7 @@ extension Router {
         }
         for prefix in neighbour.missed { enqueue(.route(prefix, id)) }
         _ = neighbours.update(id) { $0.missed = [] }
-        if neighbour.kind == .hypha { startDump(to: id) }
+        // The neighbour may have kept what it heard in an earlier session: it has to hear also what is gone.
+        if neighbour.kind == .hypha { startDump(to: id, isComplete: true) }
     }
 }
