@@ -110,28 +110,32 @@ let package = Package(
             path: "Bench/hypha-bench",
             swiftSettings: common),
         // Tests mirror the targets.
+        .target(name: "TestVectors", dependencies: ["HyphaBase"], path: "Tests/TestVectors", swiftSettings: common),
         .testTarget(name: "HyphaBaseTests", dependencies: ["HyphaBase"], swiftSettings: common),
         .testTarget(name: "HyphaPacketTests", dependencies: ["HyphaPacket", "HyphaBase"], swiftSettings: common),
-        .testTarget(name: "HyphaWireTests", dependencies: ["HyphaWire", "HyphaBase"], swiftSettings: common),
+        .testTarget(
+            name: "HyphaWireTests", dependencies: ["TestVectors", "HyphaWire", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaFIBTests", dependencies: ["HyphaFIB", "HyphaWire", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaSessionTests",
             dependencies: [
+                "TestVectors",
                 "HyphaSession", "HyphaPacket", "HyphaWire", "HyphaBase", "CAEAD", "CSodium", "CAllocHook",
             ],
             swiftSettings: common),
         .testTarget(
             name: "HyphaRoutingTests",
-            dependencies: ["HyphaRouting", "HyphaSimulator", "HyphaIdentity", "HyphaWire", "HyphaBase"],
+            dependencies: ["TestVectors", "HyphaRouting", "HyphaSimulator", "HyphaIdentity", "HyphaWire", "HyphaBase"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaIdentityTests",
-            dependencies: ["HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CSodium"],
+            dependencies: ["TestVectors", "HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CSodium"],
             swiftSettings: common),
         .testTarget(
             name: "HyphaDataplaneTests",
             dependencies: [
+                "TestVectors",
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
                 "HyphaIdentity", "HyphaDataplane", "HyphaControl", "CAllocHook",
             ],
@@ -154,10 +158,13 @@ let package = Package(
         .executableTarget(
             name: "stock-node", dependencies: ["StockModel", "HyphaBase", "CKernel"], path: "Tests/StockNode",
             swiftSettings: common),
-        .testTarget(name: "StockModelTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),
+        .testTarget(
+            name: "StockModelTests", dependencies: ["TestVectors", "StockModel", "HyphaBase"], swiftSettings: common),
         .testTarget(
             name: "HyphaStreamsTests",
-            dependencies: ["HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel"],
+            dependencies: [
+                "TestVectors", "HyphaStreams", "HyphaPacket", "HyphaWire", "HyphaBase", "CAllocHook", "StockModel",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "HyphaTests",

@@ -4,6 +4,7 @@ import HyphaInterchange
 import HyphaPacket
 import HyphaSession
 import HyphaWire
+import TestVectors
 import Testing
 
 @testable import HyphaDataplane

@@ -1,4 +1,5 @@
 import CSodium
+import TestVectors
 import Testing
 
 @testable import HyphaIdentity

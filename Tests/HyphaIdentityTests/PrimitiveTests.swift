@@ -1,5 +1,6 @@
 import CSodium
 import HyphaBase
+import TestVectors
 import Testing
 
 @testable import HyphaIdentity

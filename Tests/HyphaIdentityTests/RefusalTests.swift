@@ -1,4 +1,5 @@
 import HyphaBase
+import TestVectors
 import Testing
 
 @testable import HyphaIdentity

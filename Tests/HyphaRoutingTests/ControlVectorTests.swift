@@ -1,5 +1,6 @@
 import HyphaBase
 import HyphaWire
+import TestVectors
 import Testing
 
 /// The header of a stock control frame, which stands before the Babel packet and belongs to the stream.

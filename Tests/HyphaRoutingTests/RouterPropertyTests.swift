@@ -1,6 +1,7 @@
 import HyphaBase
 import HyphaRouting
 import HyphaWire
+import TestVectors
 import Testing
 
 /// Everything that comes out of a router, held against what went in: a slow, obvious model of what makes next hops safe.

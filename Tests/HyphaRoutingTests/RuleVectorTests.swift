@@ -2,6 +2,7 @@ import HyphaBase
 import HyphaIdentity
 import HyphaRouting
 import HyphaWire
+import TestVectors
 import Testing
 
 private func rows(_ name: String) throws -> [JSON] {

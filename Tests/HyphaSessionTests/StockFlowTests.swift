@@ -3,6 +3,7 @@ import CAllocHook
 import HyphaBase
 import HyphaSession
 import HyphaWire
+import TestVectors
 import Testing
 
 @Test func sealedPacketsBothWays() throws {

@@ -3,6 +3,7 @@ import HyphaPacket
 import HyphaStreams
 import HyphaWire
 import StockModel
+import TestVectors
 import Testing
 
 /// A stream of frames of all sizes and kinds, and what should come out of it.

@@ -4,6 +4,7 @@ import HyphaPacket
 import HyphaStreams
 import HyphaWire
 import StockModel
+import TestVectors
 import Testing
 
 private func ms(_ milliseconds: UInt64) -> Instant { Instant.zero.advanced(byMilliseconds: milliseconds) }

@@ -1,6 +1,7 @@
 import HyphaBase
 import HyphaWire
 import StockModel
+import TestVectors
 import Testing
 
 /// The model against the recordings of what stock nodes do.

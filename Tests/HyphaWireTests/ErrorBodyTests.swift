@@ -1,5 +1,6 @@
 import HyphaBase
 import HyphaWire
+import TestVectors
 import Testing
 
 @Suite struct ErrorBodyTests {

@@ -1,5 +1,6 @@
 import HyphaBase
 import HyphaWire
+import TestVectors
 import Testing
 
 private func message(_ bytes: [UInt8]) -> StockMessage? { bytes.withUnsafeBytes { StockMessage($0) } }

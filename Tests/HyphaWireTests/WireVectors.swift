@@ -1,5 +1,6 @@
 import Foundation
 import HyphaBase
+import TestVectors
 
 /// The entries of Tests/Vectors/hl1.json of one kind.
 struct WireVector {

@@ -1,5 +1,6 @@
 import HyphaBase
 import StockModel
+import TestVectors
 
 /// Models in a row, each linked with the next, without delay.
 struct Chain {

@@ -1,5 +1,6 @@
 import HyphaBase
 import StockModel
+import TestVectors
 import Testing
 
 /// What the model notices in a neighbour.

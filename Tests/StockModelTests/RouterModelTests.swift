@@ -1,5 +1,6 @@
 import HyphaBase
 import StockModel
+import TestVectors
 import Testing
 
 /// What was observed on live nodes, done to the model.

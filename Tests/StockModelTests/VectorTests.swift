@@ -1,5 +1,6 @@
 import HyphaBase
 import StockModel
+import TestVectors
 import Testing
 
 /// The model's wire format against the recordings, both ways.

@@ -1,7 +1,7 @@
 import HyphaBase
 
 /// A value out of the vector files.
-enum JSON: Decodable, Sendable {
+public enum JSON: Decodable, Sendable {
     case null
     case bool(Bool)
     case number(UInt64)
@@ -9,7 +9,7 @@ enum JSON: Decodable, Sendable {
     case array([JSON])
     case object([String: JSON])
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if let value = try? container.decode(String.self) {
             self = .string(value)
@@ -26,43 +26,45 @@ enum JSON: Decodable, Sendable {
         }
     }
 
-    subscript(key: String) -> JSON {
+    public subscript(key: String) -> JSON {
         if case .object(let values) = self { return values[key] ?? .null }
         return .null
     }
 
-    var isNull: Bool { if case .null = self { true } else { false } }
+    public var isNull: Bool { if case .null = self { true } else { false } }
 
-    func string() throws -> String {
+    public func string() throws -> String {
         guard case .string(let value) = self else { throw Missing() }
         return value
     }
 
-    func bytes() throws -> [UInt8] {
+    public func bytes() throws -> [UInt8] {
         guard let value = Hex.decode(try string()) else { throw Missing() }
         return value
     }
 
-    func bool() throws -> Bool {
+    public func bool() throws -> Bool {
         guard case .bool(let value) = self else { throw Missing() }
         return value
     }
 
-    func array() throws -> [JSON] {
+    public func array() throws -> [JSON] {
         guard case .array(let value) = self else { throw Missing() }
         return value
     }
 
-    func number<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) throws -> Value {
+    public func number<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) throws -> Value {
         guard case .number(let wide) = self, let value = Value(exactly: wide) else { throw Missing() }
         return value
     }
 
-    func object() throws -> [String: JSON] {
+    public func object() throws -> [String: JSON] {
         guard case .object(let value) = self else { throw Missing() }
         return value
     }
 
     /// A vector file lacks what a test asks for.
-    struct Missing: Error {}
+    public struct Missing: Error {
+        public init() {}
+    }
 }
