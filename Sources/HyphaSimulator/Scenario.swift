@@ -24,6 +24,9 @@ public struct Scenario: Sendable {
     public var announcesHostRoutes = false
     /// Check every router's tables after every so many events; 0 never.
     public var auditEvery = 0
+    /// What hostile nodes do, each one of these; empty: there are none. With them there is an end of all faults even if there
+    /// are no others.
+    public var hostile: [HostileRole] = []
     package var mutant: RouterMutant?
     /// Limits of the nodes' tables.
     public var limits = RouterLimits()
@@ -34,6 +37,8 @@ public struct Scenario: Sendable {
         self.faults = faults
         self.seed = seed
     }
+
+    var isHostile: Bool { !hostile.isEmpty }
 
     /// Breaks one of the routers' rules on purpose. False when no mutant has this name.
     public mutating func breakRule(_ name: String) -> Bool {

@@ -58,6 +58,8 @@ enum SimulationCommand {
           --jobs N         runs at a time (1)
           --topology NAME  line, ring, star, random, small-world, public-peers, or all in turn (random)
           --faults LIST    none, all, or of loss,delay,cuts,partitions,restarts,lost-state,costs (all)
+          --hostile LIST   none, all, or of forger,jumper,flapper,liar,requests,retractor,flooder,grey: what 1 to 20 percent
+                           of the nodes do, until the faults end, on half of the seeds with small tables (none)
           --count N        faults in a run (16)
           --links KIND     hypha, stock, mixed (hypha)
           --leaves KIND    relay: leaves of star and public-peers pass on routes; leaf: they do not (relay)

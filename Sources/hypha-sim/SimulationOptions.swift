@@ -73,6 +73,7 @@ struct SimulationOptions {
                 }
                 scenario.faults.formUnion(known.faults)
             }
+        case "--hostile": scenario.hostile = try roles(value)
         case "--topology":
             if value == "all" {
                 topologies = Topology.allCases
@@ -97,6 +98,22 @@ struct SimulationOptions {
         case "--mutant":
             guard scenario.breakRule(value) else { throw UsageError("no mutant is called \"\(value)\"") }
         default: throw UsageError("unknown option \(name)")
+        }
+    }
+
+    private func roles(_ text: String) throws(UsageError) -> [HostileRole] {
+        switch text {
+        case "none": return []
+        case "all": return HostileRole.allCases
+        default:
+            var roles: [HostileRole] = []
+            for part in text.split(separator: ",").map(String.init) {
+                guard let role = HostileRole(rawValue: part) else {
+                    throw UsageError("no hostile role is called \"\(part)\"")
+                }
+                roles.append(role)
+            }
+            return roles
         }
     }
 

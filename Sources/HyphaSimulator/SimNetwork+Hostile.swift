@@ -1,0 +1,61 @@
+import HyphaBase
+import HyphaRouting
+import HyphaWire
+
+/// Hostile nodes: which ones, when they act, and that they stop.
+extension SimNetwork {
+    /// Draws which nodes are hostile: of the scenario's roles, 1 to 20 percent of the nodes. In half of the runs everybody has
+    /// little room, in which what they invent does not fit.
+    mutating func planHostility() {
+        guard !scenario.hostile.isEmpty else { return }
+        let share = Int.random(in: 1...20, using: &hostility)
+        let count = max(1, nodes.count * share / 100)
+        for number in Array(nodes.indices.shuffled(using: &hostility).prefix(count)) {
+            guard let role = scenario.hostile.randomElement(using: &hostility) else { continue }
+            nodes[number].hostile = HostileNode(role: role, number: number, seed: Seed(hostility.next()))
+            schedule(.attack(number), after: UInt64.random(in: 1...SimNetwork.calmTime, using: &hostility))
+        }
+    }
+
+    /// Room for what the nodes of the mesh say, not for what is invented.
+    static func tightLimits(nodes: Int) -> RouterLimits {
+        var limits = RouterLimits()
+        limits.routes = 25 * nodes
+        limits.routesPerNeighbourFloor = 3 * nodes
+        limits.sources = 20 * nodes
+        limits.openQueries = 4 * nodes
+        limits.openQueriesPerNeighbour = 2 * nodes
+        limits.openSeqnoRequests = 3 * nodes
+        limits.outbox = 50 * nodes
+        return limits
+    }
+
+    func isHonest(_ node: Int) -> Bool { nodes[node].hostile == nil }
+
+    /// Whether a node has gone for good.
+    func hasLeft(_ node: Int) -> Bool {
+        guard let hostile = nodes[node].hostile else { return false }
+        return hostile.isOver && hostile.leaves
+    }
+
+    /// One attack, and the time of the next one.
+    mutating func attack(_ node: Int) {
+        guard nodes[node].hostile?.isOver == false else { return }
+        schedule(.attack(node), after: UInt64.random(in: HostileNode.pauses, using: &hostility))
+        guard nodes[node].isRunning else { return }
+        let neighbours = nodes[node].links.count
+        send(nodes[node].hostile?.act(neighbours: neighbours) ?? [], from: node)
+    }
+
+    /// They stop: some leave the mesh, the others stay in it and say nothing any more.
+    mutating func endHostility() {
+        for node in nodes.indices where !isHonest(node) {
+            nodes[node].hostile?.end()
+            guard hasLeft(node) else { continue }
+            for link in nodes[node].links where !links[link].isCut {
+                links[link].isCut = true
+                noticeLoss(of: link)
+            }
+        }
+    }
+}
