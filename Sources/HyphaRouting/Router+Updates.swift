@@ -49,19 +49,8 @@ extension Router {
 
     private mutating func handleRetraction(of prefix: Prefix, from id: NeighbourID) {
         guard let number = table.number(of: prefix), let route = table.route(to: number, through: id) else { return }
-        let wasUsed = table[number].selected == route
         removeRoute(route)
         reconsider(number)
-        if wasUsed { tellFormerNextHop(id, of: number) }
-    }
-
-    /// The next hop of a prefix was never told of the route through it. When another one is used instead, and nothing else
-    /// about the route changes, nobody else would tell it: it hears of the route, which may be all that it has left.
-    private mutating func tellFormerNextHop(_ id: NeighbourID, of number: Int) {
-        guard table.contains(number), table[number].selected != RouteTable.none,
-            table[route: table[number].selected].neighbour != id
-        else { return }
-        enqueue(.route(table[number].prefix, id))
     }
 
     /// A neighbour says something new about a prefix.
@@ -82,7 +71,6 @@ extension Router {
                 return
             }
         }
-        let wasUsed = table[number].selected == route
         if routerID != oldID {
             touchSource(number, routerID: oldID)
             ids.retain(routerID)
@@ -94,7 +82,6 @@ extension Router {
         table[route: route].serial = update.serial?.number ?? 0
         table[route: route].expires = expiry(update)
         reconsider(number)
-        if wasUsed { tellFormerNextHop(id, of: number) }
         finish(number, offered: routerID, by: id, feasible: feasible)
     }
 
