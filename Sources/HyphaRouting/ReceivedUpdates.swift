@@ -34,8 +34,8 @@ struct ReceivedUpdates: Sendable {
     /// In order; and whether there are too many to tell.
     private(set) var missing: [Range] = []
     private(set) var isAllMissing = false
-    /// The serial of the newest retraction: its route, gone, cannot tell which Updates are older.
-    private var retracted: UInt16?
+    /// The newest serial of an Update that left no route, which could tell what is older.
+    private var withoutRoute: UInt16?
     /// The request under way: its number, what it asked for, and how often it was sent.
     private var request: UInt16 = 0
     private var asked: BabelTLV.Missing?
@@ -74,12 +74,15 @@ struct ReceivedUpdates: Sendable {
         expected = progress.next.number
     }
 
-    /// Notes the serial of a retraction.
-    mutating func noteRetraction(_ serial: UInt16) { retracted = serial }
+    /// Notes the serial of an Update that was acted on and left no route: a retraction, or one that was refused.
+    mutating func noteWithoutRoute(_ serial: UInt16) {
+        if let newest = withoutRoute, expected &- newest < expected &- serial { return }
+        withoutRoute = serial
+    }
 
     /// Whether a late Update says more than what is known, which came with the serial `known`; nil: there is no route.
     func isNews(_ serial: UInt16, known: UInt16?) -> Bool {
-        guard let newest = known ?? retracted else { return true }
+        guard let newest = known ?? withoutRoute else { return true }
         return ReceivedUpdates.distance(from: newest, to: serial) > 0
     }
 
@@ -135,7 +138,7 @@ struct ReceivedUpdates: Sendable {
         expected = 0
         missing = []
         isAllMissing = false
-        retracted = nil
+        withoutRoute = nil
         asked = nil
         due = .distantFuture
         return true

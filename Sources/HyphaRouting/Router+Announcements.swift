@@ -166,6 +166,16 @@ extension Router {
         enqueue(.poison(destination.prefix, route.neighbour))
     }
 
+    /// The next hop of a prefix is not told of the route through it. When another one is used instead, it hears of that
+    /// route, which may be all that it has left, unless all neighbours are about to.
+    mutating func tellFormerNextHop(_ id: NeighbourID, of number: Int) {
+        let destination = table[number]
+        guard neighbours.contains(id), destination.selected != RouteTable.none, !destination.announcement.isQueued,
+            table[route: destination.selected].neighbour != id
+        else { return }
+        enqueue(.route(destination.prefix, id))
+    }
+
     /// A prefix for all neighbours, as it is now; nil if that was said before.
     private mutating func announce(_ number: Int) -> Broadcast.Item? {
         guard table.contains(number) else { return nil }

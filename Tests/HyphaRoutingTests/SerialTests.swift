@@ -198,6 +198,56 @@ func lateUpdatesDoNotUndoNewerOnes() {
     #expect(requests.map(\.missing) == [.init(epoch: epoch, number: 1, ranges: [.init(first: 1, count: 1)])])
 }
 
+@Test
+func refusedUpdatesAreNotUndoneByLateOnes() {
+    var rig = RouterRig { $0.limits.routes = 1 }
+    rig.settle([1])
+    rig.receive(RouterRig.update(6, metric: 30), from: 1)
+    rig.up(3, .hypha, key: RouterRig.key(3))
+    func receive(_ origin: UInt16, _ metric: UInt16, _ number: Int) {
+        guard case .update(var update) = RouterRig.update(origin, metric: metric) else { return }
+        update.serial = serial(number)
+        rig.receive(.update(update), from: 3)
+    }
+    // No room, then room again: what was said before the refused Update is old all the same.
+    receive(5, 90, 1)
+    #expect(rig.router.counters[.routesFull] == 1)
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    receive(5, 30, 0)
+    #expect(rig.router.sizes.routes == 0)
+}
+
+@Test
+func lateRetractionsAreRemembered() {
+    var rig = RouterRig()
+    rig.up(3, .hypha, key: RouterRig.key(3))
+    func receive(_ origin: UInt16, _ metric: UInt16, _ number: Int) {
+        guard case .update(var update) = RouterRig.update(origin, metric: metric) else { return }
+        update.serial = serial(number)
+        rig.receive(.update(update), from: 3)
+    }
+    receive(5, 30, 0)
+    receive(6, 30, 3)
+    // The retraction is late; the announcement that it overtook comes even later.
+    receive(5, .max, 2)
+    #expect(rig.router.sizes.routes == 1)
+    receive(5, 30, 1)
+    #expect(rig.router.sizes.routes == 1)
+    #expect(rig.router.counters[.updatesOutOfOrder] == 1)
+    // A newer one is remembered, and an older one changes nothing about that.
+    receive(7, .max, 8)
+    receive(7, .max, 5)
+    receive(5, 30, 6)
+    #expect(rig.router.sizes.routes == 1)
+    receive(5, 30, 9)
+    #expect(rig.router.sizes.routes == 2)
+    // What is no route is not missed: neither 2 nor 5, only what might have brought one.
+    _ = rig.taken()
+    rig.pass(milliseconds: 101)
+    let asked = rig.sent(to: 3).routeRequests.compactMap(\.missing).flatMap(\.ranges)
+    #expect(asked == [.init(first: 1, count: 1), .init(first: 4, count: 1), .init(first: 6, count: 2)])
+}
+
 @Test(arguments: 1...6 as ClosedRange<UInt64>)
 func twoRoutersAgreeWhateverTheLinkLoses(number: UInt64) {
     var pair = Pair(seed: number)

@@ -273,9 +273,9 @@ func seqnosFarAheadAreOnlyForTheNeedy() {
     rig.receive(RouterRig.update(5, metric: 10, seqno: 117), from: 2)
     #expect(rig.taken().changes.isEmpty)
     #expect(rig.router.counters[.seqnosWithheld] == 1)
-    // Within what an origin can do: as any.
+    // Within what an origin can do: as any. Once told to the former next hop, the other is not far ahead any more.
     rig.receive(RouterRig.update(5, metric: 20, seqno: 116), from: 3)
-    #expect(rig.taken().changes == [reachable(5, [(3, 40), (1, 70)])])
+    #expect(rig.taken().changes == [reachable(5, [(3, 40), (1, 70)]), reachable(5, [(3, 40), (2, 30)])])
     // Nothing else is left.
     rig.router.neighbourDown(NeighbourID(3), now: rig.now)
     rig.router.neighbourDown(NeighbourID(1), now: rig.now)
@@ -321,4 +321,37 @@ func requestsFollowTheRouteInUse() {
     let actions = rig.taken()
     #expect(actions.count == 1)
     if case .send(.seqnoRequest, NeighbourID(1))? = actions.first {} else { Issue.record("\(actions)") }
+}
+
+@Test
+func theFormerNextHopHearsOfTheRouteThatReplacedIts() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 300), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.metric) == [320])
+    // Better, but not by so much that all hear of it.
+    rig.receive(RouterRig.update(5, metric: 285), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes == [reachable(5, [(2, 305), (1, 320)])])
+    #expect(actions.updates(to: 1).map(\.metric) == [305])
+    #expect(actions.updates(to: 2).isEmpty && actions.updates(to: 3).isEmpty)
+}
+
+@Test(arguments: ["expires", "is retracted", "gets worse"])
+func theFormerNextHopHearsOfTheRouteThatIsLeft(cause: String) {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 300, interval: 500), from: 1)
+    rig.receive(RouterRig.update(5, metric: 310), from: 2)
+    rig.pass(milliseconds: 2_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().changes.last == reachable(5, [(1, 320), (2, 330)]))
+    switch cause {
+    case "expires": rig.pass(milliseconds: 16_000, keepAlive: [1, 2, 3])
+    case "is retracted": rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    default: rig.receive(RouterRig.update(5, metric: 400), from: 1)
+    }
+    let actions = rig.taken()
+    #expect(actions.changes.last == reachable(5, [(2, 330)]))
+    #expect(actions.updates(to: 1).filter { $0.prefix == RouterRig.prefix(5) }.map(\.metric) == [330])
+    #expect(actions.updates(to: 3).allSatisfy { $0.prefix != RouterRig.prefix(5) })
 }
