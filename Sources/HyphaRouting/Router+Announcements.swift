@@ -152,15 +152,15 @@ extension Router {
         urgent.append(.send(.update(update), to: id))
     }
 
-    /// The selected route has another router id than what was announced. Its next hop may hold that announcement and use
-    /// it: between two router ids feasibility does not exclude that. It is told at once that it holds no more.
+    /// A neighbour becomes next hop that may have heard of the prefix under another router id than its own, because that was
+    /// announced, or because some heard more than the others. It may use what it heard: between two router ids feasibility
+    /// does not exclude that. It is told at once that it holds no more.
     mutating func poisonNextHop(_ number: Int) {
         let destination = table[number]
-        guard configuration.isTransit, destination.selected != RouteTable.none,
-            !destination.announcement.metric.isInfinite || destination.announcement.isToldToSome
-        else { return }
+        guard configuration.isTransit, destination.selected != RouteTable.none else { return }
         let route = table[route: destination.selected]
-        guard destination.announcement.metric.isInfinite || route.routerID != destination.announcement.routerID else {
+        let announced = destination.announcement
+        guard announced.isToldToSome || !announced.metric.isInfinite && route.routerID != announced.routerID else {
             return
         }
         enqueue(.poison(destination.prefix, route.neighbour))
@@ -223,7 +223,10 @@ extension Router {
             counters.count(.sourcesFull)
             return false
         }
-        if table[number].announcement.metric.isInfinite { table[number].announcement.isToldToSome = true }
+        let announced = table[number].announcement
+        if announced.metric.isInfinite || announced.routerID != routerID {
+            table[number].announcement.isToldToSome = true
+        }
         install(number)
         put(
             BabelTLV.Update(

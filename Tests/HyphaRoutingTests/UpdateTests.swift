@@ -355,3 +355,38 @@ func theFormerNextHopHearsOfTheRouteThatIsLeft(cause: String) {
     #expect(actions.updates(to: 1).filter { $0.prefix == RouterRig.prefix(5) }.map(\.metric) == [330])
     #expect(actions.updates(to: 3).allSatisfy { $0.prefix != RouterRig.prefix(5) })
 }
+
+@Test
+func whoWasToldAnotherRouterIDThanTheOthersIsRemembered() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5)])
+    // Another origin for a moment: only 2 hears of it, because it asks.
+    rig.receive(RouterRig.update(5, metric: 30, random: 2), from: 3)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5, random: 2)])
+    rig.receive(RouterRig.update(5, metric: .max), from: 3)
+    #expect(rig.taken().changes.last == reachable(5, [(1, 70)]))
+    // What it heard, it may use while we use its own route: it has to forget it.
+    rig.receive(RouterRig.update(5, metric: 10), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes.last == reachable(5, [(2, 30)]))
+    #expect(actions.updates(to: 2).map(\.metric) == [65_535])
+}
+
+@Test
+func aRouterIDThatOnlySomeHeardIsTakenBack() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    rig.receive(RouterRig.update(5, metric: 30, random: 2), from: 3)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    rig.receive(RouterRig.update(5, metric: .max), from: 3)
+    _ = rig.taken()
+    // All but 2 know what is true; 2 hears it as soon as it may be announced.
+    rig.pass(milliseconds: 1_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5)])
+    rig.pass(milliseconds: 5_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().updates(to: 2).isEmpty)
+}
