@@ -24,8 +24,11 @@ struct Neighbour: Sendable {
     /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
     var burstDue: Instant?
     var introductionDue: Instant?
-    /// Of a stock node, which gets no dump: what was announced to the others while it waited for its introduction.
+    /// Of a stock node, which gets no dump: what was announced to the others, or answered, while it waited for its
+    /// introduction.
     var missed: [Prefix] = []
+    /// It asked before that, and was answered: it hears all that the others hear, above all what is lost.
+    var isAnswered = false
 
     /// Where the running dump of all routes stands: destinations below were sent. Nil when none runs.
     var dumpPosition: Int?
@@ -82,8 +85,10 @@ struct Neighbour: Sendable {
         throttle = TokenBucket(rate: 1, burst: 1, now: now)
     }
 
-    /// Whether it was told where we are: before that nothing else is said.
+    /// Whether it was told where we are: before that it hears answers only.
     var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
+    /// Whether it hears announcements.
+    var isFollowing: Bool { isIntroduced || isAnswered }
 
     /// The nearest of the neighbour's own deadlines; `deadAfter` in milliseconds.
     func nextDeadline(deadAfter: UInt64) -> Instant {

@@ -55,9 +55,9 @@ extension Router {
         if var current = broadcast.take() {
             guard let id = neighbours.next(after: current.last) else { return true }
             current.last = id
-            let isIntroduced = neighbours.isIntroduced(id)
+            let isFollowing = neighbours.isFollowing(id)
             for item in current.items where item.except != id {
-                if isIntroduced {
+                if isFollowing {
                     put(item.update, item.subject, to: id)
                 } else if neighbours.kind(of: id) == .stock {
                     postpone(item.update, for: id)
@@ -132,6 +132,14 @@ extension Router {
         }
     }
 
+    /// A stock node is told of a route before its introduction. What becomes of it must reach it from now on; and the route
+    /// once more, when it knows what the link costs.
+    private mutating func noteAnswer(_ update: BabelTLV.Update, to id: NeighbourID) {
+        guard update.metric != Metric.infinite.value, !neighbours.isIntroduced(id) else { return }
+        _ = neighbours.update(id) { $0.isAnswered = true }
+        postpone(update, for: id)
+    }
+
     /// A retraction carries the router id of the node that retracts.
     private func retraction(of prefix: Prefix) -> BabelTLV.Update {
         BabelTLV.Update(
@@ -148,6 +156,7 @@ extension Router {
             update.serial = number(subject, to: id)
         } else {
             update.interval = configuration.stockInterval
+            noteAnswer(update, to: id)
         }
         urgent.append(.send(.update(update), to: id))
     }
