@@ -15,7 +15,7 @@ extension Router {
     // MARK: Planning
 
     /// The metric and router id to announce a prefix with; infinite when there is nothing to announce.
-    private func announceable(_ number: Int) -> (metric: Metric, routerID: UInt32) {
+    func announceable(_ number: Int) -> (metric: Metric, routerID: UInt32) {
         let selected = table[number].selected
         guard configuration.isTransit, !isStopping, selected != RouteTable.none else { return (.infinite, 0) }
         let route = table[route: selected]

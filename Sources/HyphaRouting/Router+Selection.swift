@@ -14,6 +14,7 @@ extension Router {
             if new != old { counters.count(.selections) }
             let isOtherID = table[route: new].routerID != table[number].installed.routerID
             if new != old || isOtherID { poisonNextHop(number) }
+            keepUp(number)
             table[number].phase = .reachable
         } else if table[number].phase == .reachable {
             counters.count(.routesLost)
@@ -29,7 +30,7 @@ extension Router {
     }
 
     /// The number of the route to use, `RouteTable.none` when none may be used. Neighbours that are silent at the moment
-    /// and seqnos that may be forged are chosen only where there is nothing else.
+    /// are chosen only where there is nothing else.
     private func choose(_ number: Int) -> UInt32 {
         var contest = RouteSelection.Contest()
         var reserve = RouteSelection.Contest()
@@ -40,7 +41,7 @@ extension Router {
             if let linkCost = neighbours.metric(of: value.neighbour), isFeasible(route) {
                 let candidate = RouteSelection.Candidate(metric: value.metric, linkCost: linkCost)
                 let isCurrent = route == selected
-                if isWithheld(route) || !isCurrent && neighbours.isSuspect(value.neighbour) {
+                if !isCurrent && neighbours.isSuspect(value.neighbour) {
                     reserve.add(candidate, number: route, isCurrent: isCurrent)
                 } else {
                     contest.add(candidate, number: route, isCurrent: isCurrent)
@@ -111,7 +112,7 @@ extension Router {
             return isSameOrigin
                 && (isFeasible(route) || installed.contains { $0.neighbour == candidate.neighbour })
         default:
-            return isSameOrigin && isFeasible(route) && (!isWithheld(route) || isWithheld(selected))
+            return isSameOrigin && isFeasible(route)
         }
     }
 
@@ -133,6 +134,7 @@ extension Router {
         var route = destination.firstRoute
         while route != RouteTable.none {
             next = min(next, table[route: route].expires.instant)
+            if destination.selected == RouteTable.none { next = min(next, plausibleFrom(route)) }
             route = table[route: route].next
         }
         var entry = destination.firstSource
@@ -141,6 +143,16 @@ extension Router {
             entry = sources[entry].next
         }
         timers.set(number, next == .distantFuture ? nil : next)
+    }
+
+    /// When the seqno of a route, too far ahead until now, will be plausible; the distant future if that does not matter.
+    private func plausibleFrom(_ route: UInt32) -> Instant {
+        let candidate = table[route: route]
+        guard
+            let entry = sources.find(candidate.routerID, from: table[Int(candidate.destination)].firstSource)
+        else { return .distantFuture }
+        let start = sources[entry].plausibleFrom(candidate.seqno)
+        return start > clock ? start : .distantFuture
     }
 
     /// Tells when the selected route begins and ceases to be near its end. Returns when it will begin.

@@ -71,7 +71,10 @@ extension Router {
         let seqno = Seqno(message.seqno)
         if ownPrefix.contains(message.prefix.address) {
             guard message.routerID == own.id, ownPrefixes.contains(message.prefix) else { return }
-            if seqno.isNewer(than: own.seqno) { return own.requestBump() }
+            if seqno.isNewer(than: own.seqno) {
+                own.requestBump()
+                return own.hear(Seqno(message.seqno &- 1), now: clock)
+            }
             counters.count(.requestsAnswered)
             return enqueue(.own(id))
         }

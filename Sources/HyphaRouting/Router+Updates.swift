@@ -67,6 +67,7 @@ extension Router {
             if table[number].selected == route, routerID == oldID, !hasOtherChoice(number, than: route) {
                 // All that is left: what it said before stays until the origin answers with a newer seqno, or expires.
                 table[route: route].serial = update.serial?.number ?? 0
+                if noteImplausible(seqno, of: number, routerID: routerID) { return }
                 requestSeqno(number, routerID: routerID, of: [id])
                 return
             }
@@ -150,10 +151,13 @@ extension Router {
     /// After an announcement was stored: whoever waits for this prefix or its seqno is served.
     private mutating func finish(_ number: Int, offered: UInt32, by id: NeighbourID, feasible: Bool) {
         guard table.contains(number) else { return }
-        let selected = table[number].selected
-        if let route = table.route(to: number, through: id), isWithheld(route) { counters.count(.seqnosWithheld) }
-        guard selected != RouteTable.none else {
-            if !feasible { requestSeqno(number, routerID: offered, of: [id]) }
+        let isImplausible =
+            !feasible
+            && (table.route(to: number, through: id).map {
+                noteImplausible(table[route: $0].seqno, of: number, routerID: offered)
+            } ?? false)
+        guard table[number].selected != RouteTable.none else {
+            if !feasible, !isImplausible { requestSeqno(number, routerID: offered, of: [id]) }
             return
         }
         if requests.count > 0 { resolveQuery(table[number].prefix) }
@@ -167,8 +171,9 @@ extension Router {
     }
 
     func isFeasible(_ seqno: Seqno, _ metric: Metric, of number: Int, routerID: UInt32) -> Bool {
-        Feasibility.isFeasible(
-            seqno: seqno, metric: metric, distance: distance(number, routerID: routerID))
+        guard let entry = sources.find(routerID, from: table[number].firstSource) else { return true }
+        return Feasibility.isFeasible(seqno: seqno, metric: metric, distance: sources[entry].distance)
+            && (sources[entry].isPlausible(seqno, now: clock) || mutant == .anySeqno)
     }
 
     func isFeasible(_ route: UInt32) -> Bool {
@@ -177,14 +182,13 @@ extension Router {
             candidate.seqno, candidate.metric, of: Int(candidate.destination), routerID: candidate.routerID)
     }
 
-    /// Whether a route is used only when there is no other, because of its seqno.
-    func isWithheld(_ route: UInt32) -> Bool {
-        let candidate = table[route: route]
-        guard
-            let entry = sources.find(
-                candidate.routerID, from: table[Int(candidate.destination)].firstSource)
+    /// Whether a seqno is too far ahead to be the origin's; counts it then.
+    private mutating func noteImplausible(_ seqno: Seqno, of number: Int, routerID: UInt32) -> Bool {
+        guard let entry = sources.find(routerID, from: table[number].firstSource),
+            !sources[entry].isPlausible(seqno, now: clock)
         else { return false }
-        return !sources[entry].isPlausible(candidate.seqno, now: clock)
+        counters.count(.seqnosImplausible)
+        return true
     }
 
     private func hasOtherChoice(_ number: Int, than selected: UInt32) -> Bool {
@@ -199,11 +203,9 @@ extension Router {
     /// Notes that we announce this. False when there is no room: then it must not be announced.
     mutating func recordDistance(_ number: Int, routerID: UInt32, seqno: Seqno, metric: Metric) -> Bool {
         let new = FeasibilityDistance(seqno: seqno, metric: metric)
-        let now = Tick(clock)
         if let entry = sources.find(routerID, from: table[number].firstSource) {
-            if seqno != sources[entry].distance.seqno { sources[entry].seqnoSince = now }
-            if new.isBetter(than: sources[entry].distance) { sources[entry].distance = new }
-            sources[entry].lastUse = now
+            if new.isBetter(than: sources[entry].distance) { sources[entry].improve(new, now: clock) }
+            sources[entry].lastUse = Tick(clock)
             return true
         }
         let limits = configuration.limits
@@ -214,10 +216,21 @@ extension Router {
             guard evictSource(number) else { return false }
         }
         ids.retain(routerID)
-        sources.insert(
-            .init(next: RouteTable.none, routerID: routerID, lastUse: now, seqnoSince: now, distance: new),
-            before: &table[number].firstSource)
+        sources.insert(.init(routerID: routerID, distance: new, now: clock), before: &table[number].firstSource)
         return true
+    }
+
+    /// Newer seqnos alone are not announced. The distance of the route in use follows them all the same, from time to time:
+    /// else it would be so far behind one day that the origin's true seqno looks forged.
+    mutating func keepUp(_ number: Int) {
+        let route = table[route: table[number].selected]
+        guard let entry = sources.find(route.routerID, from: table[number].firstSource),
+            route.seqno.isNewer(than: sources[entry].distance.seqno),
+            route.seqno.value &- sources[entry].distance.seqno.value >= SourceTable.lag
+        else { return }
+        let (metric, routerID) = announceable(number)
+        guard !metric.isInfinite else { return }
+        _ = recordDistance(number, routerID: routerID, seqno: route.seqno, metric: metric)
     }
 
     func isReferenced(_ number: Int, routerID: UInt32) -> Bool {

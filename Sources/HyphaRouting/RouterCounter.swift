@@ -12,8 +12,8 @@ public enum RouterCounter: Int, CaseIterable, Sendable {
     case prefixNotRoutable, originOutsidePrefix, metricTooLow, ownPrefix
     /// Updates not taken: table limits.
     case routesFull, neighbourRoutesFull, keyPrefixesFull, prefixRoutesFull
-    /// Updates whose route may not be used for now, or only if there is no other.
-    case infeasible, seqnosWithheld
+    /// Updates whose route may not be used for now; those of them with a seqno too far ahead.
+    case infeasible, seqnosImplausible
     /// Announcements withheld: no room for a feasibility distance; metric at its end.
     case sourcesFull, metricExhausted
     case neighboursFull

@@ -6,6 +6,8 @@ package enum RouterMutant: String, CaseIterable, Sendable {
     case noFlush
     /// Next hops of several router ids are mixed.
     case mixedRouterIDs
+    /// Seqnos may be as far ahead as they like.
+    case anySeqno
     /// No limits on tables.
     case unboundedTables
 }
