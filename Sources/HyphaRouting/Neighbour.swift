@@ -59,6 +59,10 @@ struct Neighbour: Sendable {
     var checkDue = Instant.distantFuture
     var checks = 0
 
+    /// Routes of it were refused: when to look whether there is room. And when it was last asked for them again.
+    var roomDue = Instant.distantFuture
+    var roomAsked: Instant?
+
     var budget: PeerBudget
     /// Routes stored of this neighbour.
     var routeCount = 0
@@ -97,6 +101,7 @@ struct Neighbour: Sendable {
     /// The nearest of the neighbour's own deadlines; `deadAfter` in milliseconds.
     func nextDeadline(deadAfter: UInt64) -> Instant {
         var next = min(nextHello, heard.advanced(byMilliseconds: deadAfter), refreshDue, checkDue, received.due)
+        next = min(next, roomDue)
         if let burstDue { next = min(next, burstDue) }
         if let introductionDue { next = min(next, introductionDue) }
         if dumpPosition != nil { next = min(next, dumpContinues) }

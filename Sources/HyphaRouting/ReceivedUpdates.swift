@@ -161,7 +161,8 @@ struct ReceivedUpdates: Sendable {
         missing.append(Range(first: expected, count: UInt16(truncatingIfNeeded: count)))
     }
 
-    private mutating func lackAll(now: Instant) {
+    /// Everything is asked for.
+    mutating func lackAll(now: Instant) {
         missing = []
         isAllMissing = true
         asked = nil
