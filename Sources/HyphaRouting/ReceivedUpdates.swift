@@ -17,12 +17,14 @@ struct ReceivedUpdates: Sendable {
 
     /// How long an Update may be late before it is asked for, in milliseconds.
     static let patience: UInt64 = 100
-    /// Before a request is repeated, in milliseconds; doubled each time up to the longest.
+    /// Before a request is repeated, in milliseconds; doubled each time up to the longest: what is asked for too late is not
+    /// remembered any more.
     static let spacing: UInt64 = 500
-    static let longestSpacing: UInt64 = 8_000
-    /// With so many missing, or in so many places, everything is asked for.
-    static let most = SentUpdates.window
-    static let mostRanges = 64
+    static let longestSpacing: UInt64 = 2_000
+    /// Once the oldest missing one is so far behind, or they are in so many places, everything is asked for. The neighbour
+    /// remembers twice as many: until the request is there it has sent further ones.
+    static let most = SentUpdates.window / 2
+    static let mostRanges = 256
     /// So many are asked for at once.
     static let mostAsked = 200
 
@@ -52,7 +54,8 @@ struct ReceivedUpdates: Sendable {
             expected = serial.number &+ 1
             return .next
         }
-        return missing.contains { serial.number &- $0.first < $0.count } ? .late : .useless
+        // Where all are missing it is not known which.
+        return isAllMissing || missing.contains { serial.number &- $0.first < $0.count } ? .late : .useless
     }
 
     /// Notes how far the neighbour is.
@@ -60,12 +63,14 @@ struct ReceivedUpdates: Sendable {
         guard follow(progress.next.epoch) else { return }
         if let asked, progress.answered == asked.number {
             settle(asked)
-            due = missing.isEmpty && !isAllMissing ? .distantFuture : now
+            // The neighbour answers so often and not more.
+            let isDone = missing.isEmpty && !isAllMissing
+            due = isDone ? .distantFuture : now.advanced(byMilliseconds: ReceivedUpdates.patience)
         }
         let ahead = ReceivedUpdates.distance(from: expected, to: progress.next.number)
         if ahead > 0 {
             lack(ahead, now: now)
-        } else if ahead >= -ReceivedUpdates.most {
+        } else if ahead >= -SentUpdates.window {
             // Updates that were sent after the Hello overtook it.
             return
         } else {
@@ -148,15 +153,16 @@ struct ReceivedUpdates: Sendable {
     private mutating func lack(_ count: Int, now: Instant) {
         // Whoever is about to ask for everything need not know more.
         guard count > 0, !isAllMissing || asked != nil else { return }
-        let known = missing.reduce(0) { $0 + Int($1.count) }
-        guard known + count <= ReceivedUpdates.most, missing.count < ReceivedUpdates.mostRanges else {
+        let oldest = missing.first?.first ?? expected
+        guard Int(expected &- oldest) + count <= ReceivedUpdates.most, missing.count < ReceivedUpdates.mostRanges else {
             return lackAll(now: now)
         }
         if due == .distantFuture { due = now.advanced(byMilliseconds: ReceivedUpdates.patience) }
         missing.append(Range(first: expected, count: UInt16(truncatingIfNeeded: count)))
     }
 
-    private mutating func lackAll(now: Instant) {
+    /// Everything is asked for.
+    mutating func lackAll(now: Instant) {
         missing = []
         isAllMissing = true
         asked = nil

@@ -263,16 +263,19 @@ extension Router {
         min(650_000, max(configuration.hyphaRefresh, UInt64(table.destinationCount) * 150))
     }
 
-    /// Starts to send all routes to a neighbour, a few at a time. A complete dump also says which prefixes have none.
+    /// Starts to send all routes to a neighbour, a few at a time. A complete dump also says which prefixes have none. One that
+    /// runs goes on until it is where it was now: to begin again might take it nowhere.
     mutating func startDump(to id: NeighbourID, isComplete: Bool = false) {
         counters.count(.dumps)
         let share = UInt64.random(in: 75...100, using: &seed)
         let period = refreshPeriod * share / 100
         let time = clock
+        let count = table.destinationEnd
         enqueue(.own(id))
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpIsComplete = isComplete || neighbour.dumpIsComplete && neighbour.dumpPosition != nil
-            neighbour.dumpPosition = 0
+            neighbour.dumpPosition = neighbour.dumpPosition ?? 0
+            neighbour.dumpLeft = count
             neighbour.dumped = time
             neighbour.refreshShare = share
             if neighbour.kind == .hypha { neighbour.refreshDue = time.advanced(byMilliseconds: period) }
@@ -310,8 +313,11 @@ extension Router {
             return
         }
         var room = min(Broadcast.capacity, Int(clamping: neighbour.dumpAllowance))
+        var left = neighbour.dumpLeft
         var sent: UInt64 = 0
-        while position < table.destinationEnd, room > 0 {
+        while left > 0, room > 0 {
+            if position >= table.destinationEnd { position = 0 }
+            left -= 1
             defer { position += 1 }
             guard table.contains(position) else { continue }
             if neighbour.dumpIsComplete, table[position].firstSource != RouteTable.none {
@@ -322,9 +328,10 @@ extension Router {
             sent += 1
             room -= 1
         }
-        let isDone = position >= table.destinationEnd
+        let isDone = left == 0
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpPosition = isDone ? nil : position
+            neighbour.dumpLeft = left
             neighbour.dumpAllowance -= sent
             if isDone {
                 neighbour.isDumpReady = false

@@ -120,7 +120,7 @@ extension Router {
         guard subjects.count <= ReceivedUpdates.mostAsked, outbox.count + subjects.count < configuration.limits.outbox
         else { return counters.count(.resendsRefused) }
         if isTooOld {
-            if let dumped = neighbour.dumped, clock.milliseconds(since: dumped) < Router.repairSpacing {
+            if let repaired = neighbour.repaired, clock.milliseconds(since: repaired) < Router.repairSpacing {
                 return counters.count(.resendsRefused)
             }
             startDump(to: id, isComplete: true)
@@ -132,6 +132,7 @@ extension Router {
         let time = clock
         _ = neighbours.update(id) { neighbour in
             neighbour.answered = time
+            if isTooOld { neighbour.repaired = time }
             neighbour.sent.answered = missing.number
         }
         enqueue(.answered(id))

@@ -92,7 +92,7 @@ extension Router {
     ) {
         if mutant != .unboundedTables, let full = refusal(of: place, from: id, origin: origin) {
             noteWithoutRoute(update.serial?.number, from: id)
-            return counters.count(full)
+            return noteRefusal(full, of: id)
         }
         let number = place ?? table.insert(update.prefix)
         let routerID = retain(known, update.routerID, origin: origin)
@@ -114,13 +114,13 @@ extension Router {
     private mutating func refusal(of number: Int?, from id: NeighbourID, origin: IPv6Address) -> RouterCounter? {
         let limits = configuration.limits
         guard table.routeCount < limits.routes else { return .routesFull }
-        let share = max(limits.routesPerNeighbourFloor, (limits.routes - table.routeCount) / 4)
-        guard let count = neighbours.routeCount(of: id), count < share else { return .neighbourRoutesFull }
+        guard let count = neighbours.routeCount(of: id), count < neighbourShare else { return .neighbourRoutesFull }
         guard let number, table[number].routeCount > 0 else {
             return table.prefixCount(around: origin) < limits.prefixesPerKey ? nil : .keyPrefixesFull
         }
-        let hasRoom = Int(table[number].routeCount) < limits.routesPerPrefix || makeRoom(number)
-        return hasRoom ? nil : .prefixRoutesFull
+        guard Int(table[number].routeCount) >= limits.routesPerPrefix else { return nil }
+        table[number].hasOthers = true
+        return makeRoom(number) ? nil : .prefixRoutesFull
     }
 
     /// Takes the worst route out that may not be used anyway. False when all may be used.
