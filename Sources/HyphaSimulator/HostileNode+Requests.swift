@@ -9,7 +9,7 @@ extension HostileNode {
             let owner = HostileNode.firstNobody + Int.random(in: 0..<1_000_000, using: &seed)
             let known = heard.any(&seed)
             let generation = UInt8.random(in: 0...UInt8.max, using: &seed)
-            switch Int.random(in: 0..<8, using: &seed) {
+            switch Int.random(in: 0..<9, using: &seed) {
             case 0...2:
                 let isEarly = Bool.random(using: &seed)
                 said.append(
@@ -19,6 +19,10 @@ extension HostileNode {
                 guard let known else { continue }
                 said.append(.routeRequest(.init(generation: generation, prefix: known.prefix)))
             case 4: said.append(.routeRequest(.init(generation: generation, prefix: nil, missing: missing())))
+            case 5:
+                // An IHU without a Hello is a measurement that nobody made.
+                said.append(.ihu(.init(receiveCost: UInt16.random(in: 0...UInt16.max, using: &seed), interval: 0)))
+                said.append(.hello(.init(seqno: UInt16.random(in: 0...9, using: &seed), interval: 0)))
             default:
                 guard let known else { continue }
                 let random = Int.random(in: 0..<4, using: &seed) == 0 ? seed.next() : known.routerID.random

@@ -23,7 +23,8 @@ struct HostileNode: Sendable {
     /// Between two attacks, in milliseconds.
     static let pauses: ClosedRange<UInt64> = 50...900
 
-    let role: HostileRole
+    /// One, or two that it acts in by turns.
+    let roles: [HostileRole]
     let number: Int
     let numbering: Numbering
     /// What some roles do in more than one way.
@@ -38,8 +39,8 @@ struct HostileNode: Sendable {
     private(set) var isOver = false
     private var serials: [HostileSerials] = []
 
-    init(role: HostileRole, number: Int, seed: Seed) {
-        self.role = role
+    init(roles: [HostileRole], number: Int, seed: Seed) {
+        self.roles = roles
         self.number = number
         var seed = seed
         numbering = Numbering.allCases.randomElement(using: &seed) ?? .none
@@ -62,22 +63,38 @@ struct HostileNode: Sendable {
         if case .update(let update) = tlv, SimNode.number(of: update.prefix) == number, update.metric != .max {
             heard.note(update)
         }
-        let altered: BabelTLV? =
-            switch role {
-            case .liar: lie(about: tlv)
-            case .grey: withhold(tlv)
-            default: tlv
-            }
-        guard let altered, numbering == .orderly else { return altered }
-        prepare(neighbour)
-        return serials[neighbour].number(altered)
+        var altered = tlv
+        if roles.contains(.liar) { altered = lie(about: altered) }
+        if roles.contains(.grey) {
+            guard let said = withhold(altered) else { return nil }
+            altered = said
+        }
+        switch numbering {
+        case .none: return altered
+        case .orderly:
+            prepare(neighbour)
+            return serials[neighbour].number(altered)
+        case .wild: return misnumbered(altered)
+        }
+    }
+
+    /// Now and then a Hello says that there were more Updates, or fewer, or that something was answered that was not.
+    private mutating func misnumbered(_ tlv: BabelTLV) -> BabelTLV {
+        guard case .hello(var hello) = tlv, var progress = hello.progress, Int.random(in: 0..<4, using: &seed) == 0
+        else {
+            return tlv
+        }
+        progress.next.number &+= [1, 20, 5_000, 32_768, .max].randomElement(using: &seed) ?? 0
+        progress.answered = UInt16.random(in: 0...9, using: &seed)
+        hello.progress = progress
+        return .hello(hello)
     }
 
     /// An attack, on a node with so many neighbours.
     mutating func act(neighbours: Int) -> [Message] {
         guard !isOver, neighbours > 0 else { return [] }
         let said: [BabelTLV] =
-            switch role {
+            switch roles.randomElement(using: &seed) ?? .grey {
             case .forger: forge()
             case .jumper: jump()
             case .flapper: flap()

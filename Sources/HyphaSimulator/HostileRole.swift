@@ -9,7 +9,7 @@ public enum HostileRole: String, CaseIterable, Sendable {
     case flapper
     /// Passes on with wrong metrics, and changes them all the time.
     case liar
-    /// Asks for routes and seqnos, of every generation, much more than it may.
+    /// Asks for routes and seqnos, of every generation, much more than it may, and says Hello and answers as often.
     case requests
     /// Takes back what it announced and what it never did.
     case retractor

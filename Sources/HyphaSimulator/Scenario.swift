@@ -15,6 +15,8 @@ public struct Scenario: Sendable {
     /// How long things go wrong, and how long the mesh then has to recover, in milliseconds.
     public var faultTime: UInt64 = 40_000
     public var settleTime: UInt64 = 30_000
+    /// How long that takes after hostile nodes at most: forged seqnos have to be left behind or forgotten, in milliseconds.
+    public static let settleAfterHostility: UInt64 = 300_000
     /// How long nothing happens after that, while traffic is measured, in milliseconds.
     public var quietTime: UInt64 = 0
     /// Whether leaves (of topologies with hubs) pass on routes.

@@ -11,8 +11,9 @@ extension SimNetwork {
         let share = Int.random(in: 1...20, using: &hostility)
         let count = max(1, nodes.count * share / 100)
         for number in Array(nodes.indices.shuffled(using: &hostility).prefix(count)) {
-            guard let role = scenario.hostile.randomElement(using: &hostility) else { continue }
-            nodes[number].hostile = HostileNode(role: role, number: number, seed: Seed(hostility.next()))
+            let isTwofold = Int.random(in: 0..<4, using: &hostility) == 0
+            let roles = (0..<(isTwofold ? 2 : 1)).compactMap { _ in scenario.hostile.randomElement(using: &hostility) }
+            nodes[number].hostile = HostileNode(roles: roles, number: number, seed: Seed(hostility.next()))
             schedule(.attack(number), after: UInt64.random(in: 1...SimNetwork.calmTime, using: &hostility))
         }
     }

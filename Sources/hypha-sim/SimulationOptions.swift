@@ -9,6 +9,7 @@ struct SimulationOptions {
     var topologies = [Topology.random]
     var isReport = false
     var isHelp = false
+    private var isSettleGiven = false
     /// What all runs have in common.
     var scenario = Scenario(nodes: 0, topology: .random, faults: .all, seed: 0)
 
@@ -28,6 +29,7 @@ struct SimulationOptions {
             }
             try setValue(name, value)
         }
+        if !scenario.hostile.isEmpty, !isSettleGiven { scenario.settleTime = Scenario.settleAfterHostility }
         if isReport {
             scenario.faults = []
             scenario.announcesHostRoutes = true
@@ -93,6 +95,7 @@ struct SimulationOptions {
             scenario.leavesPassOn = value == "relay"
         case "--count": scenario.faultCount = try number(name, value, 0...100_000)
         case "--settle":
+            isSettleGiven = true
             scenario.settleTime = UInt64(try number(name, value, 0...3_600_000))
         case "--quiet": scenario.quietTime = UInt64(try number(name, value, 0...36_000_000))
         case "--mutant":
