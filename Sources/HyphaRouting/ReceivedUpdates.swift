@@ -34,6 +34,8 @@ struct ReceivedUpdates: Sendable {
     /// In order; and whether there are too many to tell.
     private(set) var missing: [Range] = []
     private(set) var isAllMissing = false
+    /// The first one of those that are too many to tell.
+    private var firstOfAll: UInt16 = 0
     /// The serial of the newest retraction: its route, gone, cannot tell which Updates are older.
     private var retracted: UInt16?
     /// The request under way: its number, what it asked for, and how often it was sent.
@@ -42,6 +44,11 @@ struct ReceivedUpdates: Sendable {
     private var tries: UInt64 = 0
     /// When there is something to ask for.
     private(set) var due = Instant.distantFuture
+
+    /// The first one that is missing; nil before the neighbour said anything.
+    var heard: BabelTLV.Serial? {
+        epoch.map { BabelTLV.Serial(epoch: $0, number: isAllMissing ? firstOfAll : missing.first?.first ?? expected) }
+    }
 
     /// Notes that an Update arrived.
     mutating func note(_ serial: BabelTLV.Serial, now: Instant) -> Order {
@@ -154,6 +161,7 @@ struct ReceivedUpdates: Sendable {
     }
 
     private mutating func lackAll(now: Instant) {
+        if !isAllMissing { firstOfAll = missing.first?.first ?? expected }
         missing = []
         isAllMissing = true
         asked = nil

@@ -193,6 +193,7 @@ extension Router {
             counters.count(.metricExhausted)
         }
         counters.count(metric.isInfinite ? .retractions : .announcements)
+        noteSuperseded(number)
         UpdateScheduler.noteSent(&table[number].announcement, isRetraction: metric.isInfinite, now: clock)
         table[number].announcement.isToldToSome = false
         table[number].announcement.metric = metric
@@ -251,6 +252,7 @@ extension Router {
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpIsComplete = isComplete || neighbour.dumpIsComplete && neighbour.dumpPosition != nil
             neighbour.dumpPosition = 0
+            if neighbour.dumpIsComplete { neighbour.sent.sayAnew() }
             neighbour.dumped = time
             neighbour.refreshShare = share
             if neighbour.kind == .hypha { neighbour.refreshDue = time.advanced(byMilliseconds: period) }

@@ -127,6 +127,7 @@ extension Router {
         _ = neighbours.update(id) { neighbour in
             neighbour.answered = time
             neighbour.sent.answered = missing.number
+            neighbour.sent.sayAnew()
         }
         enqueue(.answered(id))
     }
