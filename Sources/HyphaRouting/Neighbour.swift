@@ -93,6 +93,15 @@ struct Neighbour: Sendable {
         throttle = TokenBucket(rate: 1, burst: 1, now: now)
     }
 
+    /// A complete dump is on its way to it.
+    var isBeingToldAll: Bool { dumpIsComplete && dumpPosition != nil }
+
+    /// Whether it acted on all that it was told up to a moment. A stock node says nothing about that: it is only known of one
+    /// that was not there then.
+    func hasHeardAll(until moment: Instant) -> Bool {
+        kind == .hypha ? sent.confirmed > moment : upSince > moment
+    }
+
     /// Whether it was told where we are: before that it hears answers only.
     var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
     /// Whether it hears announcements.

@@ -36,6 +36,8 @@ struct ReceivedUpdates: Sendable {
     /// In order; and whether there are too many to tell.
     private(set) var missing: [Range] = []
     private(set) var isAllMissing = false
+    /// The first one of those that are too many to tell.
+    private var firstOfAll: UInt16 = 0
     /// The newest serial of an Update that left no route, which could tell what is older.
     private var withoutRoute: UInt16?
     /// The request under way: its number, what it asked for, and how often it was sent.
@@ -44,6 +46,11 @@ struct ReceivedUpdates: Sendable {
     private var tries: UInt64 = 0
     /// When there is something to ask for.
     private(set) var due = Instant.distantFuture
+
+    /// The first one that is missing; nil before the neighbour said anything.
+    var heard: BabelTLV.Serial? {
+        epoch.map { BabelTLV.Serial(epoch: $0, number: isAllMissing ? firstOfAll : missing.first?.first ?? expected) }
+    }
 
     /// Notes that an Update arrived.
     mutating func note(_ serial: BabelTLV.Serial, now: Instant) -> Order {
@@ -163,6 +170,7 @@ struct ReceivedUpdates: Sendable {
 
     /// Everything is asked for.
     mutating func lackAll(now: Instant) {
+        if !isAllMissing { firstOfAll = missing.first?.first ?? expected }
         missing = []
         isAllMissing = true
         asked = nil

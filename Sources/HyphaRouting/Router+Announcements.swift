@@ -212,6 +212,7 @@ extension Router {
             counters.count(.metricExhausted)
         }
         counters.count(metric.isInfinite ? .retractions : .announcements)
+        noteSuperseded(number)
         UpdateScheduler.noteSent(&table[number].announcement, isRetraction: metric.isInfinite, now: clock)
         table[number].announcement.isToldToSome = false
         table[number].announcement.metric = metric
@@ -276,6 +277,7 @@ extension Router {
             neighbour.dumpIsComplete = isComplete || neighbour.dumpIsComplete && neighbour.dumpPosition != nil
             neighbour.dumpPosition = neighbour.dumpPosition ?? 0
             neighbour.dumpLeft = count
+            if neighbour.dumpIsComplete { neighbour.sent.sayAnew() }
             neighbour.dumped = time
             neighbour.refreshShare = share
             if neighbour.kind == .hypha { neighbour.refreshDue = time.advanced(byMilliseconds: period) }

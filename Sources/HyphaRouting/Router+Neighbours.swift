@@ -93,7 +93,11 @@ extension Router {
         sendIHU(to: id)
         guard let progress = hello.progress, neighbours.kind(of: id) == .hypha else { return }
         let time = clock
-        _ = neighbours.update(id) { $0.received.note(progress, now: time) }
+        _ = neighbours.update(id) { neighbour in
+            neighbour.received.note(progress, now: time)
+            if let heard = progress.heard { neighbour.sent.note(heard: heard) }
+            if !neighbour.isBeingToldAll { neighbour.sent.awaitConfirmation(now: time) }
+        }
         scheduleNeighbour(id)
     }
 
@@ -190,9 +194,10 @@ extension Router {
         guard let neighbour = neighbours[id] else { return }
         let isStock = neighbour.kind == .stock
         let period = isStock ? configuration.stockHello : configuration.hyphaHello
+        var progress = isStock ? nil : neighbour.sent.progress
+        progress?.heard = neighbour.received.heard
         let hello = BabelTLV.Hello(
-            seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10),
-            progress: isStock ? nil : neighbour.sent.progress)
+            seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10), progress: progress)
         urgent.append(.send(.hello(hello), to: id))
         let time = clock
         _ = neighbours.update(id) { neighbour in

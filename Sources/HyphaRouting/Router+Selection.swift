@@ -38,7 +38,9 @@ extension Router {
         var route = table[number].firstRoute
         while route != RouteTable.none {
             let value = table[route: route]
-            if let linkCost = neighbours.metric(of: value.neighbour), isFeasible(route) {
+            if let linkCost = neighbours.metric(of: value.neighbour), isFeasible(route),
+                hasRoom(forDistanceOf: value.routerID, number)
+            {
                 let candidate = RouteSelection.Candidate(metric: value.metric, linkCost: linkCost)
                 let isCurrent = route == selected
                 if !isCurrent && neighbours.isSuspect(value.neighbour) {
@@ -134,25 +136,15 @@ extension Router {
         var route = destination.firstRoute
         while route != RouteTable.none {
             next = min(next, table[route: route].expires.instant)
-            if destination.selected == RouteTable.none { next = min(next, plausibleFrom(route)) }
+            if destination.selected == RouteTable.none { next = min(next, usableFrom(route)) }
             route = table[route: route].next
         }
         var entry = destination.firstSource
         while entry != RouteTable.none {
-            next = min(next, sources[entry].lastUse.instant.advanced(byMilliseconds: SourceTable.life))
+            next = min(next, checkDue(entry, of: number))
             entry = sources[entry].next
         }
         timers.set(number, next == .distantFuture ? nil : next)
-    }
-
-    /// When the seqno of a route, too far ahead until now, will be plausible; the distant future if that does not matter.
-    private func plausibleFrom(_ route: UInt32) -> Instant {
-        let candidate = table[route: route]
-        guard
-            let entry = sources.find(candidate.routerID, from: table[Int(candidate.destination)].firstSource)
-        else { return .distantFuture }
-        let start = sources[entry].plausibleFrom(candidate.seqno)
-        return start > clock ? start : .distantFuture
     }
 
     /// Tells when the selected route begins and ceases to be near its end. Returns when it will begin.
@@ -189,22 +181,6 @@ extension Router {
                 removeRoute(route)
             }
             route = next
-        }
-    }
-
-    private mutating func expireSources(_ number: Int) {
-        var entry = table[number].firstSource
-        while entry != RouteTable.none {
-            let next = sources[entry].next
-            if sources[entry].lastUse.instant.advanced(byMilliseconds: SourceTable.life) <= clock {
-                if isReferenced(number, routerID: sources[entry].routerID) {
-                    sources[entry].lastUse = Tick(clock)
-                } else {
-                    counters.count(.sourcesExpired)
-                    removeSource(entry, of: number)
-                }
-            }
-            entry = next
         }
     }
 }

@@ -134,6 +134,7 @@ extension Router {
             neighbour.answered = time
             if isTooOld { neighbour.repaired = time }
             neighbour.sent.answered = missing.number
+            neighbour.sent.sayAnew()
         }
         enqueue(.answered(id))
     }

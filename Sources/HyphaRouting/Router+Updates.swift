@@ -156,6 +156,7 @@ extension Router {
             && (table.route(to: number, through: id).map {
                 noteImplausible(table[route: $0].seqno, of: number, routerID: offered)
             } ?? false)
+        if !hasRoom(forDistanceOf: offered, number) { counters.count(.sourcesFull) }
         guard table[number].selected != RouteTable.none else {
             if !feasible, !isImplausible { requestSeqno(number, routerID: offered, of: [id]) }
             return
@@ -165,10 +166,6 @@ extension Router {
     }
 
     // MARK: Feasibility
-
-    func distance(_ number: Int, routerID: UInt32) -> FeasibilityDistance? {
-        sources.find(routerID, from: table[number].firstSource).map { sources[$0].distance }
-    }
 
     func isFeasible(_ seqno: Seqno, _ metric: Metric, of number: Int, routerID: UInt32) -> Bool {
         guard let entry = sources.find(routerID, from: table[number].firstSource) else { return true }
@@ -182,15 +179,6 @@ extension Router {
             candidate.seqno, candidate.metric, of: Int(candidate.destination), routerID: candidate.routerID)
     }
 
-    /// Whether a seqno is too far ahead to be the origin's; counts it then.
-    private mutating func noteImplausible(_ seqno: Seqno, of number: Int, routerID: UInt32) -> Bool {
-        guard let entry = sources.find(routerID, from: table[number].firstSource),
-            !sources[entry].isPlausible(seqno, now: clock)
-        else { return false }
-        counters.count(.seqnosImplausible)
-        return true
-    }
-
     private func hasOtherChoice(_ number: Int, than selected: UInt32) -> Bool {
         var route = table[number].firstRoute
         while route != RouteTable.none {
@@ -198,76 +186,6 @@ extension Router {
             route = table[route: route].next
         }
         return false
-    }
-
-    /// Notes that we announce this. False when there is no room: then it must not be announced.
-    mutating func recordDistance(_ number: Int, routerID: UInt32, seqno: Seqno, metric: Metric) -> Bool {
-        let new = FeasibilityDistance(seqno: seqno, metric: metric)
-        if let entry = sources.find(routerID, from: table[number].firstSource) {
-            if new.isBetter(than: sources[entry].distance) { sources[entry].improve(new, now: clock) }
-            sources[entry].lastUse = Tick(clock)
-            return true
-        }
-        let limits = configuration.limits
-        if mutant != .unboundedTables,
-            sources.count >= limits.sources
-                || sources.length(from: table[number].firstSource) >= limits.sourcesPerPrefix
-        {
-            guard evictSource(number) else { return false }
-        }
-        ids.retain(routerID)
-        sources.insert(.init(routerID: routerID, distance: new, now: clock), before: &table[number].firstSource)
-        return true
-    }
-
-    /// Newer seqnos alone are not announced. The distance of the route in use follows them all the same, from time to time:
-    /// else it would be so far behind one day that the origin's true seqno looks forged.
-    mutating func keepUp(_ number: Int) {
-        let route = table[route: table[number].selected]
-        guard let entry = sources.find(route.routerID, from: table[number].firstSource),
-            route.seqno.isNewer(than: sources[entry].distance.seqno),
-            route.seqno.value &- sources[entry].distance.seqno.value >= SourceTable.lag
-        else { return }
-        let (metric, routerID) = announceable(number)
-        guard !metric.isInfinite else { return }
-        _ = recordDistance(number, routerID: routerID, seqno: route.seqno, metric: metric)
-    }
-
-    func isReferenced(_ number: Int, routerID: UInt32) -> Bool {
-        var route = table[number].firstRoute
-        while route != RouteTable.none {
-            if table[route: route].routerID == routerID { return true }
-            route = table[route: route].next
-        }
-        return false
-    }
-
-    /// Forgets the oldest distance of a prefix that no route needs.
-    private mutating func evictSource(_ number: Int) -> Bool {
-        var oldest: UInt32?
-        var entry = table[number].firstSource
-        while entry != RouteTable.none {
-            if !isReferenced(number, routerID: sources[entry].routerID),
-                oldest.map({ sources[entry].lastUse < sources[$0].lastUse }) ?? true
-            {
-                oldest = entry
-            }
-            entry = sources[entry].next
-        }
-        guard let oldest else { return false }
-        removeSource(oldest, of: number)
-        return true
-    }
-
-    mutating func removeSource(_ entry: UInt32, of number: Int) {
-        let routerID = sources[entry].routerID
-        sources.remove(entry, from: &table[number].firstSource)
-        ids.release(routerID)
-    }
-
-    /// The life of a distance starts again: a route that needed it has just gone.
-    mutating func touchSource(_ number: Int, routerID: UInt32) {
-        if let entry = sources.find(routerID, from: table[number].firstSource) { sources[entry].lastUse = Tick(clock) }
     }
 
     mutating func removeRoute(_ number: UInt32) {

@@ -16,7 +16,8 @@ public enum RouterCounter: Int, CaseIterable, Sendable {
     case roomRequests
     /// Updates whose route may not be used for now; those of them with a seqno too far ahead.
     case infeasible, seqnosImplausible
-    /// Announcements withheld: no room for a feasibility distance; metric at its end.
+    /// Updates not used, or announcements withheld: no room for a feasibility distance. Announcements withheld: metric at its
+    /// end.
     case sourcesFull, metricExhausted
     case neighboursFull
     /// Requests passed on, answered, left without answer, or dropped: generation used up, hop count used up, asked before,

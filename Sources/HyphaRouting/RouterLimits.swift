@@ -21,10 +21,10 @@ public struct RouterLimits: Sendable {
     public var prefixesPerKey = 4
     /// Next hops of one prefix. The worst infeasible one makes room, else the new one is refused.
     public var routesPerPrefix = 8
-    /// Feasibility distances; the oldest that no route needs makes room, else the route is not announced.
+    /// Feasibility distances. A route that needs a further one is not used.
     public var sources = 400_000
-    /// Router ids of one prefix with a feasibility distance; the same.
-    public var sourcesPerPrefix = 4
+    /// Router ids of one prefix with a feasibility distance; the same. Stock nodes draw a new one with each start.
+    public var sourcesPerPrefix = 16
     /// Open route queries. Further ones are refused.
     public var openQueries = 4096
     /// Open queries on behalf of one neighbour. Further ones are dropped.

@@ -8,6 +8,8 @@ package enum RouterMutant: String, CaseIterable, Sendable {
     case mixedRouterIDs
     /// Seqnos may be as far ahead as they like.
     case anySeqno
+    /// Feasibility distances are forgotten as soon as nothing is announced under them.
+    case hastyForgetting
     /// No limits on tables.
     case unboundedTables
 }

@@ -2,8 +2,8 @@ import HyphaBase
 
 /// Feasibility distances: for each prefix and router id the best that this node ever announced.
 ///
-/// They never get worse. They are kept for more than twice the longest hold time after the last use, so that nobody can
-/// still have a route through us that is older than our memory of it.
+/// They never get worse. They are kept as long as anybody may still have a route through us that is older than our memory
+/// of it, see `Router.expireSources`.
 struct SourceTable: Sendable {
     struct Entry: Sendable {
         /// Number of the next entry of the same prefix.
@@ -11,6 +11,8 @@ struct SourceTable: Sendable {
         /// Number of the router id.
         var routerID: UInt32
         var lastUse: Tick
+        /// When something was last said under it, or something else in its place.
+        private(set) var lastTold: Tick
         /// Up to when the steps that the seqno took are accounted for, at one per `stepTime`.
         var stepsUntil: Tick
         private(set) var distance: FeasibilityDistance
@@ -20,7 +22,13 @@ struct SourceTable: Sendable {
             self.routerID = routerID
             self.distance = distance
             lastUse = Tick(now)
+            lastTold = Tick(now)
             stepsUntil = Tick(now)
+        }
+
+        mutating func noteTold(now: Instant) {
+            lastUse = Tick(now)
+            lastTold = Tick(now)
         }
 
         /// Whether an origin could have come to this seqno in its own time. One that is further ahead may be forged, to make
@@ -60,7 +68,10 @@ struct SourceTable: Sendable {
     /// A distance in use follows the seqno of its route when it is so far behind.
     static let lag: UInt16 = 64
 
-    /// How long an entry outlives its last use, in milliseconds.
+    /// How long an entry is kept at least after something was said under it, in milliseconds: for longer than a neighbour
+    /// believes what it heard on a link of which it does not notice that it is down.
+    static let silence: UInt64 = 60_000
+    /// How long an entry outlives its last use at most, in milliseconds.
     static let life = 2 * HoldTime.longest + 15_000
 
     private var entries: [Entry] = []

@@ -68,7 +68,7 @@ enum SimulationCommand {
           --report         one run without faults and with host routes; prints convergence, traffic and memory
                            (settle 60000, quiet 650000)
           --mutant NAME    breaks a rule, to see that it is noticed: frozenAlternates, noFlush, mixedRouterIDs,
-                           anySeqno, unboundedTables
+                           anySeqno, hastyForgetting, unboundedTables
           --help           this text
 
         Exit codes: 0 every run was good, 1 some were not, 2 usage.

@@ -18,8 +18,8 @@ struct SmallMesh {
     /// Where each node forwards each prefix.
     private var nextHops: [UInt16: [Prefix: [UInt16]]] = [:]
     private var flying: [Message] = []
-    /// From and to whom nothing arrives.
-    private var cut: [(UInt16, UInt16)] = []
+    /// From and to whom no Update arrives.
+    private var deaf: [(UInt16, UInt16)] = []
     /// Prefixes for which packets went round at any moment.
     private(set) var looped: [Prefix] = []
 
@@ -46,15 +46,12 @@ struct SmallMesh {
         rigs[b]?.up(a, .hypha, key: RouterRig.key(a))
     }
 
-    /// Nothing arrives any more in this direction; nobody notices.
-    mutating func mute(from a: UInt16, to b: UInt16) {
-        cut.append((a, b))
-        flying.removeAll { $0.from == a && $0.to == b }
-    }
+    /// Updates get lost in this direction, nothing else does.
+    mutating func loseUpdates(from a: UInt16, to b: UInt16) { deaf.append((a, b)) }
 
-    mutating func unmute() { cut = [] }
+    mutating func loseNothing() { deaf = [] }
 
-    /// What a stranger, or a node that is made to, says.
+    /// What a stranger says.
     mutating func say(_ tlv: BabelTLV, from stranger: UInt16, to node: UInt16) {
         rigs[node]?.receive(tlv, from: stranger)
         collect(node)
@@ -97,7 +94,9 @@ struct SmallMesh {
         for action in actions {
             switch action {
             case .send(let tlv, let id):
-                guard nodes.contains(id.value), !cut.contains(where: { $0 == (node, id.value) }) else { continue }
+                var isLost = false
+                if case .update = tlv { isLost = deaf.contains { $0 == (node, id.value) } }
+                guard nodes.contains(id.value), !isLost else { continue }
                 flying.append(Message(at: now.advanced(byMilliseconds: 10), from: node, to: id.value, tlv: tlv))
             case .routeChanged(let change):
                 var hops: [UInt16] = []
