@@ -34,7 +34,7 @@ struct HostileNode: Sendable {
     /// Of a jumper: the seqno that it is at, by prefix. Of a flooder: how far it is.
     var seqnos: [Prefix: UInt16] = [:]
     var invented = 0
-    /// After the attack it either leaves, or stays and says nothing any more.
+    /// After the attack it cuts its links, so that its neighbours notice at once; or it only says nothing any more.
     let leaves: Bool
     private(set) var isOver = false
     private var serials: [HostileSerials] = []

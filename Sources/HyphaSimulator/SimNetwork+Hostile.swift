@@ -33,11 +33,8 @@ extension SimNetwork {
 
     func isHonest(_ node: Int) -> Bool { nodes[node].hostile == nil }
 
-    /// Whether a node has gone for good.
-    func hasLeft(_ node: Int) -> Bool {
-        guard let hostile = nodes[node].hostile else { return false }
-        return hostile.isOver && hostile.leaves
-    }
+    /// Whether a node was hostile and says nothing any more, in handshakes neither.
+    func isSilent(_ node: Int) -> Bool { nodes[node].hostile?.isOver ?? false }
 
     /// One attack, and the time of the next one.
     mutating func attack(_ node: Int) {
@@ -48,11 +45,11 @@ extension SimNetwork {
         send(nodes[node].hostile?.act(neighbours: neighbours) ?? [], from: node)
     }
 
-    /// They stop: some leave the mesh, the others stay in it and say nothing any more.
+    /// They stop: some cut their links, the others just say nothing any more. Nobody gets a new session with them.
     mutating func endHostility() {
         for node in nodes.indices where !isHonest(node) {
             nodes[node].hostile?.end()
-            guard hasLeft(node) else { continue }
+            guard nodes[node].hostile?.leaves == true else { continue }
             for link in nodes[node].links where !links[link].isCut {
                 links[link].isCut = true
                 noticeLoss(of: link)

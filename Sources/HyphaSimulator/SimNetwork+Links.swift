@@ -20,7 +20,7 @@ extension SimNetwork {
     /// neither noticed anything, the old session goes on.
     mutating func connect(_ link: Int) {
         let ends = [links[link].a, links[link].b]
-        guard !links[link].isCut, ends.allSatisfy({ nodes[$0].isRunning && !hasLeft($0) }) else { return }
+        guard !links[link].isCut, ends.allSatisfy({ nodes[$0].isRunning && !isSilent($0) }) else { return }
         if !links[link].isStream, isUp(link) { return }
         let knows = ends.map { node in
             let other = links[link].other(than: node)
@@ -103,7 +103,7 @@ extension SimNetwork {
         for link in links.indices {
             links[link].loss = 0
             links[link].jitter = 0
-            guard !hasLeft(links[link].a), !hasLeft(links[link].b) else { continue }
+            guard !isSilent(links[link].a), !isSilent(links[link].b) else { continue }
             links[link].isCut = false
             connect(link)
         }
