@@ -40,6 +40,9 @@ struct NeighbourTable: Sendable {
     func isIntroduced(_ id: NeighbourID) -> Bool {
         Int(id.value) < slots.count && slots[Int(id.value)]?.isIntroduced == true
     }
+    func isFollowing(_ id: NeighbourID) -> Bool {
+        Int(id.value) < slots.count && slots[Int(id.value)]?.isFollowing == true
+    }
     func isSuspect(_ id: NeighbourID) -> Bool {
         Int(id.value) < slots.count && slots[Int(id.value)]?.isSuspect == true
     }

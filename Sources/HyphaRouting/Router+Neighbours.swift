@@ -182,6 +182,7 @@ extension Router {
         }
         if clock >= neighbour.nextHello { sendHello(to: id) }
         checkTimer(id)
+        roomTimer(id)
         missingTimer(id)
         refreshTimer(id)
         if neighbour.dumpPosition != nil, clock >= neighbour.dumpContinues { continueDump(to: id) }

@@ -78,15 +78,24 @@ extension Router {
     }
 
     /// The prefix is lost. A stock neighbour tells only what it is asked for: one that did not announce the prefix may know
-    /// it all the same. With the last generation it answers or does nothing: no question that comes too early is left
-    /// open in the mesh, where it would stand in the way of later ones.
+    /// it all the same. So may one whose route was refused. With the last generation they answer or do nothing: no question
+    /// that comes too early is left open in the mesh, where it would stand in the way of later ones.
     mutating func seekElsewhere(_ number: Int) {
         let request = BabelTLV.RouteRequest(generation: RouteRequests.generationLimit, prefix: table[number].prefix)
+        let hasOthers = table[number].hasOthers
         guard !isStopping,
-            neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }), lossQueries.take(now: clock)
+            hasOthers || neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }),
+            lossQueries.take(now: clock)
         else { return }
-        for id in neighbours.ids where neighbours[id]?.kind == .stock && neighbours[id]?.isIntroduced == true {
-            enqueue(.tlv(.routeRequest(request), id))
+        table[number].hasOthers = false
+        for id in neighbours.ids where neighbours.isIntroduced(id) {
+            let mayKnow = hasOthers && table.route(to: number, through: id) == nil
+            if neighbours.kind(of: id) == .stock {
+                enqueue(.tlv(.routeRequest(request), id))
+            } else if mayKnow {
+                counters.count(.roomRequests)
+                enqueue(.tlv(.routeRequest(request), id))
+            }
         }
     }
 

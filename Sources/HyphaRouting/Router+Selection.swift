@@ -6,6 +6,8 @@ extension Router {
     /// Looks at a prefix after anything about it has changed.
     mutating func reconsider(_ number: Int) {
         let old = table[number].selected
+        // Forwarding knows it even if its route is gone.
+        let formerNextHop = table[number].installed.first
         let new = choose(number)
         table[number].selected = new
         if new != RouteTable.none {
@@ -23,6 +25,7 @@ extension Router {
         }
         install(number)
         planAnnouncement(number)
+        if let formerNextHop { tellFormerNextHop(formerNextHop, of: number) }
         schedule(number)
     }
 

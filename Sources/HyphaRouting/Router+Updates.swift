@@ -7,7 +7,10 @@ extension Router {
         counters.count(.updates)
         guard UpdateFilter.isRoutable(update.prefix) else { return counters.count(.prefixNotRoutable) }
         if ownPrefix.contains(update.prefix.address) { return handleOwnPrefix(update) }
-        guard update.metric != Metric.infinite.value else { return handleRetraction(of: update.prefix, from: id) }
+        guard update.metric != Metric.infinite.value else {
+            noteWithoutRoute(update.serial?.number, from: id)
+            return handleRetraction(of: update.prefix, from: id)
+        }
         let number = table.number(of: update.prefix)
         let route = number.flatMap { table.route(to: $0, through: id) }
         // Mostly the neighbour says again what it said before: then its router id need not be searched for.
@@ -46,19 +49,8 @@ extension Router {
 
     private mutating func handleRetraction(of prefix: Prefix, from id: NeighbourID) {
         guard let number = table.number(of: prefix), let route = table.route(to: number, through: id) else { return }
-        let wasUsed = table[number].selected == route
         removeRoute(route)
         reconsider(number)
-        if wasUsed { tellFormerNextHop(id, of: number) }
-    }
-
-    /// The next hop of a prefix was never told of the route through it. When another one is used instead, and nothing else
-    /// about the route changes, nobody else would tell it: it hears of the route, which may be all that it has left.
-    private mutating func tellFormerNextHop(_ id: NeighbourID, of number: Int) {
-        guard table.contains(number), table[number].selected != RouteTable.none,
-            table[route: table[number].selected].neighbour != id
-        else { return }
-        enqueue(.route(table[number].prefix, id))
     }
 
     /// A neighbour says something new about a prefix.
@@ -80,7 +72,6 @@ extension Router {
                 return
             }
         }
-        let wasUsed = table[number].selected == route
         if routerID != oldID {
             touchSource(number, routerID: oldID)
             ids.retain(routerID)
@@ -92,7 +83,6 @@ extension Router {
         table[route: route].serial = update.serial?.number ?? 0
         table[route: route].expires = expiry(update)
         reconsider(number)
-        if wasUsed { tellFormerNextHop(id, of: number) }
         finish(number, offered: routerID, by: id, feasible: feasible)
     }
 
@@ -100,21 +90,9 @@ extension Router {
     private mutating func insert(
         _ update: BabelTLV.Update, of place: Int?, from id: NeighbourID, known: UInt32?, origin: IPv6Address
     ) {
-        let limits = configuration.limits
-        let bounded = mutant != .unboundedTables
-        if bounded {
-            guard table.routeCount < limits.routes else { return counters.count(.routesFull) }
-            let share = max(limits.routesPerNeighbourFloor, (limits.routes - table.routeCount) / 4)
-            guard let count = neighbours.routeCount(of: id), count < share else {
-                return counters.count(.neighbourRoutesFull)
-            }
-        }
-        if let place, table[place].routeCount > 0 {
-            if bounded, Int(table[place].routeCount) >= limits.routesPerPrefix, !makeRoom(place) {
-                return counters.count(.prefixRoutesFull)
-            }
-        } else if bounded, table.prefixCount(around: origin) >= limits.prefixesPerKey {
-            return counters.count(.keyPrefixesFull)
+        if mutant != .unboundedTables, let full = refusal(of: place, from: id, origin: origin) {
+            noteWithoutRoute(update.serial?.number, from: id)
+            return noteRefusal(full, of: id)
         }
         let number = place ?? table.insert(update.prefix)
         let routerID = retain(known, update.routerID, origin: origin)
@@ -132,6 +110,19 @@ extension Router {
         finish(number, offered: routerID, by: id, feasible: feasible)
     }
 
+    /// Which limit a new route of a neighbour is above, nil when there is room. `number`: of the prefix, if that is known.
+    private mutating func refusal(of number: Int?, from id: NeighbourID, origin: IPv6Address) -> RouterCounter? {
+        let limits = configuration.limits
+        guard table.routeCount < limits.routes else { return .routesFull }
+        guard let count = neighbours.routeCount(of: id), count < neighbourShare else { return .neighbourRoutesFull }
+        guard let number, table[number].routeCount > 0 else {
+            return table.prefixCount(around: origin) < limits.prefixesPerKey ? nil : .keyPrefixesFull
+        }
+        guard Int(table[number].routeCount) >= limits.routesPerPrefix else { return nil }
+        table[number].hasOthers = true
+        return makeRoom(number) ? nil : .prefixRoutesFull
+    }
+
     /// Takes the worst route out that may not be used anyway. False when all may be used.
     private mutating func makeRoom(_ number: Int) -> Bool {
         var worst: UInt32?
@@ -146,6 +137,7 @@ extension Router {
             route = candidate.next
         }
         guard let worst else { return false }
+        noteWithoutRoute(table[route: worst].serial, from: table[route: worst].neighbour)
         removeRoute(worst)
         return true
     }

@@ -30,6 +30,8 @@ public struct Router: Sendable {
     var timers = DeadlineSlots()
     var neighbourTimers = DeadlineSlots()
     var ownAnnouncementDue: Instant
+    /// When a neighbour was last asked for what had been refused.
+    var roomAsked: Instant?
 
     var urgent = ActionRing<RouterAction>()
     var held: RouterAction?

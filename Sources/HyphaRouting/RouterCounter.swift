@@ -12,6 +12,8 @@ public enum RouterCounter: Int, CaseIterable, Sendable {
     case prefixNotRoutable, originOutsidePrefix, metricTooLow, ownPrefix
     /// Updates not taken: table limits.
     case routesFull, neighbourRoutesFull, keyPrefixesFull, prefixRoutesFull
+    /// Neighbours asked again for what was not taken for lack of room.
+    case roomRequests
     /// Updates whose route may not be used for now; those of them with a seqno too far ahead.
     case infeasible, seqnosImplausible
     /// Updates not used, or announcements withheld: no room for a feasibility distance. Announcements withheld: metric at its

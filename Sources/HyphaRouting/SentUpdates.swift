@@ -4,8 +4,9 @@ import HyphaWire
 /// Numbers the Updates that go to one neighbour, and knows for a while what each was about: one that was lost is not sent
 /// again, but what is true now of the same prefix.
 struct SentUpdates: Sendable {
-    /// How many are remembered.
-    static let window = 1_024
+    /// How many are remembered: 16 KiB, where there were so many. A dump sends 2,000 a second, and what is lost of it may be
+    /// asked for only at the second or third try.
+    static let window = 4_096
 
     private(set) var epoch: UInt16
     /// The serial of the next one.

@@ -25,7 +25,8 @@ enum UpdateScheduler {
     static func change(from state: AnnouncementState, to metric: Metric, routerID: UInt32) -> Change {
         if metric.isInfinite { return state.metric.isInfinite && !state.isToldToSome ? .none : .lost }
         if state.metric.isInfinite { return .acquired }
-        if state.routerID != routerID { return .differs }
+        // Who was told another router id than the others has to hear that it holds no more.
+        if state.routerID != routerID || state.isToldToSome { return .differs }
         let difference = max(metric.excess(over: state.metric), state.metric.excess(over: metric))
         return difference > max(10, state.metric.value / 10) ? .differs : .none
     }

@@ -159,3 +159,37 @@ func linksBeyondTheLimitAreRefused() {
     rig.up(3)
     #expect(rig.router.sizes.neighbours == 2)
 }
+
+@Test(arguments: [false, true])
+func whoIsAnsweredBeforeItsIntroductionHearsOfTheLoss(isLate: Bool) {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 30), from: 1)
+    rig.up(3, roundTrip: 80, isDialled: true)
+    _ = rig.taken()
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 3)
+    #expect(rig.sent(to: 3).updates.map(\.metric) == [50])
+    if isLate {
+        // Once more, when it knows what the link costs.
+        rig.pass(milliseconds: 100, keepAlive: [1, 2, 3])
+        #expect(rig.sent(to: 3).updates.map(\.prefix) == [RouterRig.prefix(0), RouterRig.prefix(5)])
+    }
+    rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    #expect(rig.sent(to: 3).updates.map(\.metric) == [65_535])
+    rig.pass(milliseconds: 200, keepAlive: [1, 2, 3])
+    #expect(rig.sent(to: 3).updates.map(\.prefix) == (isLate ? [] : [RouterRig.prefix(0)]))
+}
+
+@Test
+func whoAskedNothingHearsOfNothingBeforeItsIntroduction() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.up(3, roundTrip: 80, isDialled: true)
+    _ = rig.taken()
+    rig.receive(RouterRig.update(5, metric: 30), from: 1)
+    rig.receive(RouterRig.update(6, metric: 30), from: 1)
+    rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    #expect(rig.sent(to: 3).updates.isEmpty)
+    rig.pass(milliseconds: 100, keepAlive: [1, 2, 3])
+    #expect(rig.sent(to: 3).updates.map(\.prefix) == [RouterRig.prefix(0), RouterRig.prefix(6)])
+}

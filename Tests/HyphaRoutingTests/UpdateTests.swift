@@ -307,3 +307,71 @@ func requestsFollowTheRouteInUse() {
     #expect(actions.count == 1)
     if case .send(.seqnoRequest, NeighbourID(1))? = actions.first {} else { Issue.record("\(actions)") }
 }
+
+@Test
+func theFormerNextHopHearsOfTheRouteThatReplacedIts() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 300), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.metric) == [320])
+    // Better, but not by so much that all hear of it.
+    rig.receive(RouterRig.update(5, metric: 285), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes == [reachable(5, [(2, 305), (1, 320)])])
+    #expect(actions.updates(to: 1).map(\.metric) == [305])
+    #expect(actions.updates(to: 2).isEmpty && actions.updates(to: 3).isEmpty)
+}
+
+@Test(arguments: ["expires", "is retracted", "gets worse"])
+func theFormerNextHopHearsOfTheRouteThatIsLeft(cause: String) {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 300, interval: 500), from: 1)
+    rig.receive(RouterRig.update(5, metric: 310), from: 2)
+    rig.pass(milliseconds: 2_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().changes.last == reachable(5, [(1, 320), (2, 330)]))
+    switch cause {
+    case "expires": rig.pass(milliseconds: 16_000, keepAlive: [1, 2, 3])
+    case "is retracted": rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    default: rig.receive(RouterRig.update(5, metric: 400), from: 1)
+    }
+    let actions = rig.taken()
+    #expect(actions.changes.last == reachable(5, [(2, 330)]))
+    #expect(actions.updates(to: 1).filter { $0.prefix == RouterRig.prefix(5) }.map(\.metric) == [330])
+    #expect(actions.updates(to: 3).allSatisfy { $0.prefix != RouterRig.prefix(5) })
+}
+
+@Test
+func whoWasToldAnotherRouterIDThanTheOthersIsRemembered() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5)])
+    // Another origin for a moment: only 2 hears of it, because it asks.
+    rig.receive(RouterRig.update(5, metric: 30, random: 2), from: 3)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5, random: 2)])
+    rig.receive(RouterRig.update(5, metric: .max), from: 3)
+    #expect(rig.taken().changes.last == reachable(5, [(1, 70)]))
+    // What it heard, it may use while we use its own route: it has to forget it.
+    rig.receive(RouterRig.update(5, metric: 10), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes.last == reachable(5, [(2, 30)]))
+    #expect(actions.updates(to: 2).map(\.metric) == [65_535])
+}
+
+@Test
+func aRouterIDThatOnlySomeHeardIsTakenBack() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    rig.receive(RouterRig.update(5, metric: 30, random: 2), from: 3)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    rig.receive(RouterRig.update(5, metric: .max), from: 3)
+    _ = rig.taken()
+    // All but 2 know what is true; 2 hears it as soon as it may be announced.
+    rig.pass(milliseconds: 1_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5)])
+    rig.pass(milliseconds: 5_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().updates(to: 2).isEmpty)
+}
