@@ -21,6 +21,8 @@ struct Neighbour: Sendable {
     var nextHello: Instant
     /// Last IHU of a stock node, last message of any kind of a hypha node.
     var heard: Instant
+    /// Any message came since the link is up.
+    var hasSpoken = false
     /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
     var burstDue: Instant?
     var introductionDue: Instant?
@@ -97,9 +99,13 @@ struct Neighbour: Sendable {
     var isBeingToldAll: Bool { dumpIsComplete && dumpPosition != nil }
 
     /// Whether it acted on all that it was told up to a moment. A stock node says nothing about that: it is only known of one
-    /// that was not there then.
+    /// that was not there then. A hypha node with a new session may have kept what it heard; but who says nothing at all
+    /// does not hear us, and forgets, or hears what is gone, too.
     func hasHeardAll(until moment: Instant) -> Bool {
-        kind == .hypha ? sent.confirmed > moment : upSince > moment
+        switch kind {
+        case .hypha: sent.confirmed > moment || upSince > moment && !hasSpoken
+        case .stock: upSince > moment
+        }
     }
 
     /// Whether it was told where we are: before that it hears answers only.

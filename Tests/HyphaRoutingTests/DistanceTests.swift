@@ -153,6 +153,22 @@ func aNewEpochHasToBeConfirmedAnew() {
 }
 
 @Test
+func whoSaysNothingAfterANewSessionPinsNothing() {
+    for speaks in [false, true] {
+        var one = Retracted { _ in }
+        for _ in 0..<10 {
+            one.rig.up(8, .hypha, key: RouterRig.key(8))
+            if speaks { one.rig.receive(hello(nil), from: 8) }
+            for _ in 0..<2 {
+                one.rig.pass(milliseconds: 4_000)
+                one.rig.receive(hello(one.rig.router.neighbours[NeighbourID(7)]?.sent.progress.next), from: 7)
+            }
+        }
+        #expect(one.isKnown == speaks)
+    }
+}
+
+@Test
 func streamsConfirmNothing() {
     // A stock node that was told: as long as it is there.
     var one = Retracted { $0.up(3) }
