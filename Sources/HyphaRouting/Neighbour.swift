@@ -21,6 +21,8 @@ struct Neighbour: Sendable {
     var nextHello: Instant
     /// Last IHU of a stock node, last message of any kind of a hypha node.
     var heard: Instant
+    /// Any message came since the link is up.
+    var hasSpoken = false
     /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
     var burstDue: Instant?
     var introductionDue: Instant?
@@ -96,10 +98,14 @@ struct Neighbour: Sendable {
     /// A complete dump is on its way to it.
     var isBeingToldAll: Bool { dumpIsComplete && dumpPosition != nil }
 
-    /// Whether it acted on all that it was told up to a moment. A stock node says nothing about that: it is only known of one
-    /// that was not there then.
-    func hasHeardAll(until moment: Instant) -> Bool {
-        kind == .hypha ? sent.confirmed > moment : upSince > moment
+    /// Whether it acted on all that it was told up to a moment. A hypha node with a new session may have kept what it heard;
+    /// but who says nothing at all does not hear us, and forgets, or hears what is gone, too. A stock node says nothing about
+    /// it, but a stream delivers in order, and who answers no Hello is dead long before `SourceTable.streamDelay`.
+    func hasHeardAll(until moment: Instant, now: Instant) -> Bool {
+        switch kind {
+        case .hypha: sent.confirmed > moment || upSince > moment && !hasSpoken
+        case .stock: upSince > moment || moment.advanced(byMilliseconds: SourceTable.streamDelay) <= now
+        }
     }
 
     /// Whether it was told where we are: before that it hears answers only.

@@ -52,8 +52,8 @@ struct NeighbourTable: Sendable {
     func metric(of id: NeighbourID) -> Metric? { Int(id.value) < slots.count ? slots[Int(id.value)]?.metric : nil }
 
     /// Whether all neighbours acted on all that they were told up to a moment.
-    func haveHeardAll(until moment: Instant) -> Bool {
-        ids.allSatisfy { slots[Int($0.value)]?.hasHeardAll(until: moment) != false }
+    func haveHeardAll(until moment: Instant, now: Instant) -> Bool {
+        ids.allSatisfy { slots[Int($0.value)]?.hasHeardAll(until: moment, now: now) != false }
     }
 
     /// Changes a neighbour in place; nil when it is not up.

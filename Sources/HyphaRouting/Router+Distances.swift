@@ -105,7 +105,7 @@ extension Router {
         if mutant == .hastyForgetting { return true }
         let told = sources[entry].lastTold.instant
         guard told.advanced(byMilliseconds: SourceTable.silence) <= clock else { return false }
-        return neighbours.haveHeardAll(until: told)
+        return neighbours.haveHeardAll(until: told, now: clock)
     }
 
     /// When to look whether a distance can be forgotten.

@@ -118,6 +118,7 @@ public struct Router: Sendable {
             }
         let verdict = neighbours.update(id) { neighbour in
             if neighbour.kind == .hypha { neighbour.heard = time }
+            neighbour.hasSpoken = true
             return neighbour.budget.take(kind, now: time)
         }
         switch verdict {

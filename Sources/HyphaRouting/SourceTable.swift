@@ -71,6 +71,9 @@ struct SourceTable: Sendable {
     /// How long an entry is kept at least after something was said under it, in milliseconds: for longer than a neighbour
     /// believes what it heard on a link of which it does not notice that it is down.
     static let silence: UInt64 = 60_000
+    /// After so long, in milliseconds, a neighbour on a stream that answers Hellos (a silent one is dead after 43 s) has
+    /// acted on what it was sent, however full the buffers on the way were.
+    static let streamDelay: UInt64 = 240_000
     /// How long an entry outlives its last use at most, in milliseconds.
     static let life = 2 * HoldTime.longest + 15_000
 

@@ -153,14 +153,33 @@ func aNewEpochHasToBeConfirmedAnew() {
 }
 
 @Test
+func whoSaysNothingAfterANewSessionPinsNothing() {
+    for speaks in [false, true] {
+        var one = Retracted { _ in }
+        for _ in 0..<10 {
+            one.rig.up(8, .hypha, key: RouterRig.key(8))
+            if speaks { one.rig.receive(hello(nil), from: 8) }
+            for _ in 0..<2 {
+                one.rig.pass(milliseconds: 4_000)
+                one.rig.receive(hello(one.rig.router.neighbours[NeighbourID(7)]?.sent.progress.next), from: 7)
+            }
+        }
+        #expect(one.isKnown == speaks)
+    }
+}
+
+@Test
 func streamsConfirmNothing() {
-    // A stock node that was told: as long as it is there.
+    // A stock node that was told, and is there: for as long as the stream may be slow.
     var one = Retracted { $0.up(3) }
-    one.pass(seconds: 400, heard: one.next, keepAlive: [3])
+    one.pass(seconds: 236, heard: one.next, keepAlive: [3])
     #expect(one.isKnown)
-    one.rig.router.neighbourDown(NeighbourID(3), now: one.rig.now)
-    one.pass(seconds: 120, heard: one.next)
+    one.pass(seconds: 8, heard: one.next, keepAlive: [3])
     #expect(!one.isKnown)
+    var gone = Retracted { $0.up(3) }
+    gone.rig.router.neighbourDown(NeighbourID(3), now: gone.rig.now)
+    gone.pass(seconds: 64, heard: gone.next)
+    #expect(!gone.isKnown)
     // One that came later was told nothing.
     var other = Retracted { _ in }
     other.rig.up(3)

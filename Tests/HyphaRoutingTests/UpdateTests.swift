@@ -119,10 +119,16 @@ func aLossIsToldToEverybodyAndForgottenAfterSixSeconds() {
     #expect(rig.router.sizes.sources == 1)
     rig.receive(RouterRig.update(5, metric: 60), from: 2)
     #expect(rig.taken().changes.isEmpty)
-    // The echo itself is forgotten after its hold time, the distance long after that.
-    rig.pass(milliseconds: 4_620_000, keepAlive: [1, 2])
+    rig.pass(milliseconds: 233_000, keepAlive: [1, 2])
+    #expect(rig.taken().changes.isEmpty)
     #expect(rig.router.sizes.sources == 1)
+    // By then nobody can have a route that came from ours: it is another way.
+    rig.pass(milliseconds: 10_000, keepAlive: [1, 2])
+    #expect(rig.taken().changes == [reachable(5, [(2, 80)])])
+    // Its hold time ends, and in the end nothing is left.
     rig.pass(milliseconds: 1_060_000, keepAlive: [1, 2])
+    #expect(rig.taken().changes.last == RouteChange(prefix: RouterRig.prefix(5), outcome: .removed))
+    rig.pass(milliseconds: 300_000, keepAlive: [1, 2])
     #expect(rig.router.sizes.sources == 0)
     #expect(rig.router.sizes.prefixes == 0)
     #expect(rig.router.sizes.routerIDs == 0)
