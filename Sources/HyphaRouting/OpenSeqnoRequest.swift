@@ -38,6 +38,13 @@ struct OpenSeqnoRequest: Sendable {
         asked.append(Asked(neighbour: neighbour, at: now))
     }
 
+    /// The neighbour may be asked again at once. False when it was not asked.
+    mutating func forgetAsked(_ neighbour: NeighbourID) -> Bool {
+        guard let place = asked.firstIndex(where: { $0.neighbour == neighbour }) else { return false }
+        asked.remove(at: place)
+        return true
+    }
+
     /// False when it is known already or there is no room.
     mutating func addRequester(_ neighbour: NeighbourID) -> Bool {
         guard !requesters.contains(neighbour), requesters.count < SeqnoRequests.neighboursPerRequest else {
