@@ -68,6 +68,13 @@ struct OpenSeqnoRequest: Sendable {
         asked.append(Asked(neighbour: neighbour, at: now))
     }
 
+    /// The neighbour may be asked again at once. False when it was not asked.
+    mutating func forgetAsked(_ neighbour: NeighbourID) -> Bool {
+        guard let place = asked.firstIndex(where: { $0.neighbour == neighbour }) else { return false }
+        asked.remove(at: place)
+        return true
+    }
+
     /// Notes what a neighbour needs now, if there is room.
     mutating func addRequester(_ neighbour: NeighbourID, _ seqno: Seqno) {
         if let place = requesters.firstIndex(where: { $0.neighbour == neighbour }) {

@@ -39,6 +39,15 @@ extension Router {
         seqnoRequests[key] = request
     }
 
+    /// A neighbour announces a prefix anew, or another way. What it was asked before it may have had nobody to pass on to:
+    /// it can be asked again at once.
+    mutating func noteOtherWay(_ prefix: Prefix, _ routerID: RouterID, of id: NeighbourID) {
+        guard seqnoRequests.count > 0 else { return }
+        let key = SeqnoRequests.Key(prefix: prefix, routerID: routerID)
+        guard var request = seqnoRequests[key], request.forgetAsked(id) else { return }
+        seqnoRequests[key] = request
+    }
+
     /// The open request of a key, or a new one; nil when there is no room.
     private mutating func opened(_ key: SeqnoRequests.Key, mostOpen: Int) -> OpenSeqnoRequest? {
         if let known = seqnoRequests[key] { return known }

@@ -78,6 +78,7 @@ extension Router {
             table[route: route].routerID = routerID
             ids.release(oldID)
         }
+        if metric != table[route: route].metric { noteOtherWay(update.prefix, update.routerID, of: id) }
         table[route: route].seqno = seqno
         table[route: route].metric = metric
         table[route: route].serial = update.serial?.number ?? 0
@@ -106,6 +107,7 @@ extension Router {
                 expires: expiry(update), neighbour: id, seqno: seqno, metric: metric,
                 serial: update.serial?.number ?? 0))
         _ = neighbours.update(id) { $0.routeCount += 1 }
+        noteOtherWay(update.prefix, update.routerID, of: id)
         reconsider(number)
         finish(number, offered: routerID, by: id, feasible: feasible)
     }

@@ -102,7 +102,7 @@ public struct SimNetwork: Sendable {
         events.insert(event, at: now.advanced(byMilliseconds: milliseconds))
     }
 
-    private mutating func handle(_ event: SimEvent) {
+    mutating func handle(_ event: SimEvent) {
         switch event {
         case .deliver(let message): deliver(message)
         case .wake(let node):
