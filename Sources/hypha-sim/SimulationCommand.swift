@@ -63,7 +63,7 @@ enum SimulationCommand {
           --count N        faults in a run (16)
           --links KIND     hypha, stock, mixed (hypha)
           --leaves KIND    relay: leaves of star and public-peers pass on routes; leaf: they do not (relay)
-          --settle MS      time to recover; streams need 17000 (30000; after hostile nodes 300000)
+          --settle MS      time to recover; streams need 17000 (30000; after hostile nodes 600000)
           --quiet MS       then nothing happens for so long while control traffic is measured (0)
           --report         one run without faults and with host routes; prints convergence, traffic and memory
                            (settle 60000, quiet 650000)

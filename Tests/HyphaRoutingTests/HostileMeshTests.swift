@@ -13,10 +13,9 @@ private func hostile(_ roles: [HostileRole], _ links: Scenario.Links, seed: UInt
 
 @Test(arguments: HostileRole.allCases, [Scenario.Links.hypha, .stock])
 func honestNodesOutlastHostileOnes(role: HostileRole, links: Scenario.Links) {
-    for seed in 1...2 as ClosedRange<UInt64> {
-        let outcome = SimNetwork.run(hostile([role], links, seed: seed))
-        #expect(outcome.violations.isEmpty, "\(role), \(links), seed \(seed): \(outcome.violations)")
-    }
+    let outcome = SimNetwork.run(hostile([role], links, seed: 1))
+    #expect(outcome.violations.isEmpty, "\(role), \(links): \(outcome.violations)")
+    #expect(outcome.messages > 0)
 }
 
 @Test
