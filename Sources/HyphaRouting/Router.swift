@@ -25,6 +25,8 @@ public struct Router: Sendable {
     var sources = SourceTable()
     var requests = RouteRequests()
     var lossQueries: TokenBucket
+    /// The latest prefixes that were lost, at most `lostMax`; some may have a route again.
+    var lost: [Prefix] = []
     var seqnoRequests = SeqnoRequests()
     /// By number of the prefix, and by number of the neighbour.
     var timers = DeadlineSlots()

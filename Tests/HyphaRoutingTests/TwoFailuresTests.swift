@@ -94,3 +94,15 @@ func aRelayThatJustCameBackTakesOver(links: Scenario.Links, delay: UInt64) {
         }
     }
 }
+
+/// Over streams nobody tells what it knew before the link was there, and who lost a prefix a moment ago passes on no questions.
+@Test(arguments: [Scenario.Links.stock, .mixed], [false, true])
+func aRelayWhoseLinksComeOneAfterTheOtherTakesOver(links: Scenario.Links, isFirstLate: Bool) {
+    for nodes in 5...7 {
+        for seed in 1...5 as ClosedRange<UInt64> {
+            var ring = Ring(nodes: nodes, seed: seed, links: links)
+            let outage = ring.outage(after: 200, later: 500, isFirstLate: isFirstLate)
+            #expect(outage <= 1_300, "\(nodes) nodes, seed \(seed)")
+        }
+    }
+}
