@@ -92,7 +92,16 @@ let package = Package(
         .target(
             name: "HyphaSimulator", dependencies: ["HyphaBase", "HyphaWire", "HyphaRouting"], swiftSettings: memorySafe),
         // Level 6
-        .executableTarget(name: "hypha-sim", dependencies: ["HyphaSimulator"], swiftSettings: common),
+        .target(
+            name: "HyphaNodeSimulator",
+            dependencies: [
+                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
+                "HyphaIdentity", "HyphaRouting", "HyphaDataplane", "HyphaControl", "HyphaSimulator", "CAEAD",
+            ],
+            swiftSettings: common),
+        // Level 7
+        .executableTarget(
+            name: "hypha-sim", dependencies: ["HyphaSimulator", "HyphaNodeSimulator"], swiftSettings: common),
         .executableTarget(
             name: "hypha",
             dependencies: [
@@ -172,6 +181,9 @@ let package = Package(
                 "hypha", "HyphaControl", "HyphaDataplane", "HyphaInterchange", "HyphaRim", "HyphaRouting",
                 "HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CKernel",
             ],
+            swiftSettings: common),
+        .testTarget(
+            name: "HyphaNodeSimulatorTests", dependencies: ["HyphaNodeSimulator", "HyphaSimulator"],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),

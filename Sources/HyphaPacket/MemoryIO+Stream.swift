@@ -59,6 +59,15 @@ extension MemoryIO {
         connections.first { $0.id == connection }?.bytes ?? []
     }
 
+    /// What the peer has received since the last such call, also after the end while the place is not used again.
+    public mutating func takeWritten(_ connection: UInt32) -> [UInt8] {
+        guard let place = connections.firstIndex(where: { $0.id == connection }), !connections[place].bytes.isEmpty
+        else { return [] }
+        let bytes = connections[place].bytes
+        connections[place].bytes = []
+        return bytes
+    }
+
     /// How the owner ended the connection: true by RST, nil when it did not.
     public func wasReset(_ connection: UInt32) -> Bool? { connections.first { $0.id == connection }?.wasReset }
 

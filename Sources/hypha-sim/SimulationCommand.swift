@@ -14,6 +14,7 @@ enum SimulationCommand {
             print(helpText, terminator: "")
             return 0
         }
+        if options.isWhole { return await WholeCommand.run(options) }
         var summary = RunSummary(options: options)
         await runAll(options) { summary.add($0, $1) }
         summary.print()
@@ -67,6 +68,9 @@ enum SimulationCommand {
                            (settle 60000, quiet 650000)
           --mutant NAME    breaks a rule, to see that it is noticed: frozenAlternates, noFlush, mixedRouterIDs,
                            unboundedTables
+          --whole          runs whole nodes instead of routers: workers, control and packets of hosts; --count, --settle and
+                           --links stock or mixed (TCP) hold for them, too. Mutants: lostPacket, lostSlot, lostSlab, twice,
+                           corrupted, misdirected, loop, blackHole
           --help           this text
 
         Exit codes: 0 every run was good, 1 some were not, 2 usage.

@@ -1,3 +1,4 @@
+import HyphaNodeSimulator
 import HyphaSimulator
 
 /// What the command line asks for.
@@ -9,6 +10,9 @@ struct SimulationOptions {
     var topologies = [Topology.random]
     var isReport = false
     var isHelp = false
+    /// Whole nodes instead of routers.
+    var isWhole = false
+    var wholeMutant: WholeMutant?
     /// What all runs have in common.
     var scenario = Scenario(nodes: 0, topology: .random, faults: .all, seed: 0)
 
@@ -52,6 +56,7 @@ struct SimulationOptions {
             scenario.settleTime = 60_000
             scenario.quietTime = 650_000
         case "--help", "-h": isHelp = true
+        case "--whole": isWhole = true
         default: return false
         }
         return true
@@ -95,7 +100,10 @@ struct SimulationOptions {
             scenario.settleTime = UInt64(try number(name, value, 0...3_600_000))
         case "--quiet": scenario.quietTime = UInt64(try number(name, value, 0...36_000_000))
         case "--mutant":
-            guard scenario.breakRule(value) else { throw UsageError("no mutant is called \"\(value)\"") }
+            wholeMutant = WholeMutant(rawValue: value)
+            guard wholeMutant != nil || scenario.breakRule(value) else {
+                throw UsageError("no mutant is called \"\(value)\"")
+            }
         default: throw UsageError("unknown option \(name)")
         }
     }
