@@ -69,6 +69,7 @@ extension WholeNetwork {
     }
 
     mutating func handleFault(_ event: WholeEvent) {
+        note("\(event)")
         switch event {
         case .cut(let link): links[link].cuts += 1
         case .heal(let link): heal(link)

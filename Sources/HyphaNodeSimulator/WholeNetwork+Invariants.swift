@@ -19,11 +19,12 @@ extension WholeNetwork {
         breakSomething()
     }
 
-    /// What is sent from now on may be lost.
+    /// What is under way now, and what is sent from now on, may be lost.
     mutating func endCalm() {
         guard isCalm, let last = calmTimes.indices.last else { return }
         isCalm = false
-        calmTimes[last].until = now
+        let answered = now.nanoseconds &- WholeNetwork.answerTime &* 1_000_000
+        calmTimes[last].until = isRecovered ? now : Instant(nanoseconds: answered)
     }
 
     /// After every turn of a worker.

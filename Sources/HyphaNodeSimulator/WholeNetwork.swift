@@ -196,7 +196,8 @@ public struct WholeNetwork: ~Copyable {
             case .resolve(let link, let host, let port):
                 schedule(.resolved(node: node, boot: nodes[node].boot, link: link, host: host, port: port), after: 1)
             case .persist(let state): nodes[node].state = state
-            case .log, .command, .inject, .publish: break
+            case .log(_, let text, _): note("node \(node): \(text)")
+            case .command, .inject, .publish: break
             }
         }
     }
@@ -225,6 +226,8 @@ public struct WholeNetwork: ~Copyable {
     }
 
     private mutating func enter(_ phase: WholeEvent.Phase) {
+        note("phase \(phase)")
+        if scenario.keepsLog { noteCounters() }
         switch phase {
         case .calm, .recovered: beginCalm()
         case .faults:
@@ -246,6 +249,21 @@ public struct WholeNetwork: ~Copyable {
     mutating func violation(_ text: String) {
         let time = now.milliseconds(since: WholeNetwork.start)
         outcome.violations.append("\(time) ms: \(text)")
+    }
+
+    /// A line for who looks into a run.
+    mutating func note(_ text: @autoclosure () -> String) {
+        guard scenario.keepsLog else { return }
+        outcome.lines.append("\(now.milliseconds(since: WholeNetwork.start)) ms: \(text())")
+    }
+
+    /// What every node has dropped so far, and what waits there.
+    private mutating func noteCounters() {
+        for node in nodes.indices {
+            guard let machine = nodes[node].machine else { continue }
+            let drops = DropReason.allCases.filter { machine.counters[$0] > 0 }.map { "\($0.name) \(machine.counters[$0])" }
+            note("node \(node): waiting \(machine.worker.waiting), dropped: \(drops.joined(separator: ", "))")
+        }
     }
 
     /// A key for two nodes in either order.

@@ -12,6 +12,8 @@ public struct WholeOutcome: Sendable {
     public internal(set) var recovery: UInt64 = 0
     /// From the start until the last packet was sent that was not answered before the faults, in milliseconds.
     public internal(set) var convergence: UInt64 = 0
+    /// What the nodes said and what was done to them, with the time in milliseconds; empty unless it was asked for.
+    public internal(set) var lines: [String] = []
     /// Of everything that every node sent and got, in order: equal for equal scenarios.
     public internal(set) var logHash: UInt64 = 0xCBF2_9CE4_8422_2325
 

@@ -20,6 +20,8 @@ public struct WholeScenario: Sendable {
     public var faultCount = 12
     /// Between two packets of one node, in milliseconds.
     public var sendInterval: UInt64 = 60
+    /// Keep what the nodes' control planes say, and what goes wrong.
+    public var keepsLog = false
     /// What is made wrong on purpose, to see that it is noticed.
     public var mutant: WholeMutant?
 

@@ -71,6 +71,7 @@ enum SimulationCommand {
           --whole          runs whole nodes instead of routers: workers, control and packets of hosts; --count, --settle and
                            --links stock or mixed (TCP) hold for them, too. Mutants: lostPacket, lostSlot, lostSlab, twice,
                            corrupted, misdirected, loop, blackHole
+          --log            with --whole: prints what the nodes say and what is done to them
           --help           this text
 
         Exit codes: 0 every run was good, 1 some were not, 2 usage.

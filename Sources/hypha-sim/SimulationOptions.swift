@@ -12,6 +12,7 @@ struct SimulationOptions {
     var isHelp = false
     /// Whole nodes instead of routers.
     var isWhole = false
+    var showsLog = false
     var wholeMutant: WholeMutant?
     /// What all runs have in common.
     var scenario = Scenario(nodes: 0, topology: .random, faults: .all, seed: 0)
@@ -57,6 +58,7 @@ struct SimulationOptions {
             scenario.quietTime = 650_000
         case "--help", "-h": isHelp = true
         case "--whole": isWhole = true
+        case "--log": showsLog = true
         default: return false
         }
         return true

@@ -37,6 +37,7 @@ enum WholeCommand {
         var scenario = WholeScenario(
             nodes: common.nodes, topology: common.topology, faults: common.faults, seed: common.seed)
         scenario.links = common.links
+        scenario.keepsLog = options.showsLog
         scenario.mutant = options.wholeMutant
         return scenario
     }

@@ -23,6 +23,7 @@ struct WholeSummary {
         slowest.convergence = max(slowest.convergence, outcome.convergence)
         slowest.recovery = max(slowest.recovery, outcome.recovery)
         hash = (hash ^ outcome.logHash) &* 0x0000_0100_0000_01B3
+        for line in outcome.lines { Swift.print(line) }
         guard !outcome.violations.isEmpty else { return }
         bad += 1
         Swift.print("seed \(scenario.seed), \(scenario.topology.rawValue):")
