@@ -261,7 +261,9 @@ public struct WholeNetwork: ~Copyable {
     private mutating func noteCounters() {
         for node in nodes.indices {
             guard let machine = nodes[node].machine else { continue }
-            let drops = DropReason.allCases.filter { machine.counters[$0] > 0 }.map { "\($0.name) \(machine.counters[$0])" }
+            let drops = DropReason.allCases.filter { machine.counters[$0] > 0 }.map {
+                "\($0.name) \(machine.counters[$0])"
+            }
             note("node \(node): waiting \(machine.worker.waiting), dropped: \(drops.joined(separator: ", "))")
         }
     }

@@ -28,8 +28,10 @@ struct ReceivedUpdates: Sendable {
 
     typealias Range = BabelTLV.Missing.Range
 
+    /// Epochs so many before the one at hand are over: what is late of them changes nothing.
+    static let formerEpochs: UInt16 = 1_024
+
     private var epoch: UInt16?
-    private var former: UInt16?
     private var expected: UInt16 = 0
     /// In order; and whether there are too many to tell.
     private(set) var missing: [Range] = []
@@ -126,11 +128,13 @@ struct ReceivedUpdates: Sendable {
         return ranges
     }
 
-    /// False for an epoch that is over. Another one than before is a new one: nothing was missed of it yet.
+    /// False for an epoch that is over, even if nothing of it came before. Any other than before is a new one: nothing was
+    /// missed of it yet.
     private mutating func follow(_ new: UInt16) -> Bool {
-        if new == epoch { return true }
-        if new == former { return false }
-        former = epoch
+        if let epoch {
+            if new == epoch { return true }
+            if epoch &- new <= ReceivedUpdates.formerEpochs { return false }
+        }
         epoch = new
         expected = 0
         missing = []

@@ -23,7 +23,7 @@ extension Router {
             removeNeighbour(id)
         }
         var neighbour = Neighbour(
-            id: id, link: link, limits: configuration.limits, epoch: newEpoch(after: 0), firstHello: clock, now: clock)
+            id: id, link: link, limits: configuration.limits, epoch: newEpoch(), firstHello: clock, now: clock)
         if link.kind == .stock {
             let wait = link.isDialled ? UInt64(link.roundTrip ?? 0) : 0
             let burst = clock.advanced(byMilliseconds: wait)
@@ -51,7 +51,7 @@ extension Router {
         clock = max(clock, now)
         guard let neighbour = neighbours[id], neighbour.kind == .hypha, neighbour.introductionDue == nil else { return }
         if hasForgotten {
-            let epoch = newEpoch(after: neighbour.sent.epoch)
+            let epoch = newEpoch()
             _ = neighbours.update(id) { $0.sent = SentUpdates(epoch: epoch) }
             introduce(to: id)
         } else {
@@ -59,9 +59,10 @@ extension Router {
         }
     }
 
-    /// Another number than the one before.
-    private mutating func newEpoch(after old: UInt16) -> UInt16 {
-        old &+ UInt16.random(in: 1...UInt16.max, using: &seed)
+    /// One more than the last one, so that a neighbour knows which of two is over.
+    private mutating func newEpoch() -> UInt16 {
+        epoch &+= 1
+        return epoch
     }
 
     /// The link layer measured a round trip time, in milliseconds.

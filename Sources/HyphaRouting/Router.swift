@@ -41,6 +41,8 @@ public struct Router: Sendable {
     /// The latest time that came in.
     var clock: Instant
     var seed: Seed
+    /// The last one of serials; the first is drawn.
+    var epoch: UInt16
     var isStopping = false
     package var mutant: RouterMutant?
 
@@ -53,6 +55,7 @@ public struct Router: Sendable {
         let random = state?.random ?? seed.next()
         guard let id = RouterID(key: configuration.key, zone: configuration.zone, random: random) else { return nil }
         self.configuration = configuration
+        epoch = UInt16(truncatingIfNeeded: seed.next())
         self.seed = seed
         let address = configuration.addressOfKey(id)
         ownPrefix = Prefix(address, length: 64)

@@ -147,10 +147,37 @@ func aNewEpochIsANewBeginning() {
     var received = ReceivedUpdates()
     _ = received.note(serial(5), now: moment(0))
     #expect(received.missing == [.init(first: 0, count: 5)])
-    #expect(received.note(.init(epoch: 8, number: 1), now: moment(5)) == .next)
+    #expect(received.note(.init(epoch: epoch + 3, number: 1), now: moment(5)) == .next)
     #expect(received.missing == [.init(first: 0, count: 1)])
     // What is late of the former one is over.
     #expect(received.note(serial(6), now: moment(6)) == .useless)
+}
+
+/// Two sessions made at once: what was said under the second can overtake all that was said under the first.
+@Test
+func anEpochThatNobodyHeardOfBeforeIsOverToo() {
+    var received = ReceivedUpdates()
+    #expect(received.note(.init(epoch: 1, number: 0), now: moment(1)) == .next)
+    #expect(received.note(.init(epoch: 0, number: 0), now: moment(2)) == .useless)
+    #expect(received.note(.init(epoch: .max, number: 0), now: moment(2)) == .useless)
+    #expect(received.note(.init(epoch: 1, number: 1), now: moment(3)) == .next)
+    // A neighbour that counts anew, and one that counted on without this node.
+    #expect(received.note(.init(epoch: 1 &- 1_025, number: 0), now: moment(4)) == .next)
+    #expect(received.note(.init(epoch: 3_000, number: 0), now: moment(5)) == .next)
+}
+
+@Test
+func epochsRise() {
+    var rig = RouterRig()
+    var epochs: [UInt16] = []
+    for round in 0..<3 {
+        for id in [2, 3] as [UInt16] {
+            rig.up(id, .hypha, key: RouterRig.key(id))
+            if round == 2 { rig.router.neighbourRenewed(NeighbourID(id), hasForgotten: true, now: rig.now) }
+            epochs.append(rig.sent(to: id).updates.last?.serial?.epoch ?? 0)
+        }
+    }
+    for (old, new) in zip(epochs, epochs.dropFirst()) { #expect((1...2).contains(new &- old)) }
 }
 
 @Test
