@@ -108,7 +108,7 @@ extension WholeNetwork {
             if let repairedAt, packet.sentAt >= repairedAt {
                 outcome.recovery = max(outcome.recovery, packet.sentAt.milliseconds(since: repairedAt))
             }
-            if packet.sentAt < faultsAt ?? .distantFuture {
+            if packet.sentAt.advanced(byMilliseconds: WholeNetwork.answerTime) < faultsAt ?? .distantFuture {
                 outcome.convergence = max(
                     outcome.convergence, packet.sentAt.milliseconds(since: WholeNetwork.start))
             }

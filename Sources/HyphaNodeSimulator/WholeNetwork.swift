@@ -36,6 +36,8 @@ public struct WholeNetwork: ~Copyable {
     var repairedAt: Instant?
     var faultsAt: Instant?
     var mutantIsDone = false
+    /// What has been found wrong: it is said once.
+    private var known: Set<String> = []
     private var isOver = false
 
     /// Runs a scenario to its end.
@@ -113,6 +115,9 @@ public struct WholeNetwork: ~Copyable {
                 suites: Bool.random(using: &seed) ? 1 : 3, routing: RoutingSettings(), streamPeers: streams[number])
             configuration.links = LinkNumbering(
                 datagramLinks: WholeMachine.maxPeers + dials[number].count, streams: WholeMachine.maxStreams)
+            // Some speak to all as a stock node does. Not to HL1 neighbours: those know that they can do more.
+            let isDatagram = links.contains { !$0.isStream && ($0.a == number || $0.b == number) }
+            if happens(200), !isDatagram { configuration.session = .classic }
             nodes.append(
                 WholeNode(
                     identity: identity, number: number, configuration: configuration,
@@ -247,6 +252,7 @@ public struct WholeNetwork: ~Copyable {
     }
 
     mutating func violation(_ text: String) {
+        guard known.insert(text).inserted else { return }
         let time = now.milliseconds(since: WholeNetwork.start)
         outcome.violations.append("\(time) ms: \(text)")
     }

@@ -68,9 +68,10 @@ enum SimulationCommand {
                            (settle 60000, quiet 650000)
           --mutant NAME    breaks a rule, to see that it is noticed: frozenAlternates, noFlush, mixedRouterIDs,
                            unboundedTables
-          --whole          runs whole nodes instead of routers: workers, control and packets of hosts; --count, --settle and
-                           --links stock or mixed (TCP) hold for them, too. Mutants: lostPacket, lostSlot, lostSlab, twice,
-                           corrupted, misdirected, loop, blackHole
+          --whole          whole nodes instead of routers: workers, control, and packets of hosts that have to arrive. With
+                           --nodes, --seeds, --first, --jobs, --topology, --faults, --count, --links (stock: TCP),
+                           --settle (20000), --quiet (how long all must arrive, 5000); mutants: lostPacket, lostSlot,
+                           lostSlab, twice, corrupted, misdirected, loop, blackHole
           --log            with --whole: prints what the nodes say and what is done to them
           --help           this text
 

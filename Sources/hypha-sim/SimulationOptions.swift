@@ -13,6 +13,8 @@ struct SimulationOptions {
     /// Whole nodes instead of routers.
     var isWhole = false
     var showsLog = false
+    /// What --settle says, for whole nodes.
+    var settle: UInt64?
     var wholeMutant: WholeMutant?
     /// What all runs have in common.
     var scenario = Scenario(nodes: 0, topology: .random, faults: .all, seed: 0)
@@ -100,6 +102,7 @@ struct SimulationOptions {
         case "--count": scenario.faultCount = try number(name, value, 0...100_000)
         case "--settle":
             scenario.settleTime = UInt64(try number(name, value, 0...3_600_000))
+            settle = scenario.settleTime
         case "--quiet": scenario.quietTime = UInt64(try number(name, value, 0...36_000_000))
         case "--mutant":
             wholeMutant = WholeMutant(rawValue: value)

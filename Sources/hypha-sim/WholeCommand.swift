@@ -37,6 +37,9 @@ enum WholeCommand {
         var scenario = WholeScenario(
             nodes: common.nodes, topology: common.topology, faults: common.faults, seed: common.seed)
         scenario.links = common.links
+        scenario.faultCount = common.faultCount
+        scenario.settleTime = options.settle ?? scenario.settleTime
+        scenario.calmTime = max(scenario.calmTime, common.quietTime)
         scenario.keepsLog = options.showsLog
         scenario.mutant = options.wholeMutant
         return scenario
