@@ -95,8 +95,8 @@ let package = Package(
         .target(
             name: "HyphaNodeSimulator",
             dependencies: [
-                "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRouting", "HyphaDataplane", "HyphaControl", "HyphaSimulator", "CAEAD",
+                "HyphaBase", "HyphaPacket", "HyphaFIB", "HyphaSession", "HyphaInterchange", "HyphaIdentity",
+                "HyphaRouting", "HyphaDataplane", "HyphaControl", "HyphaSimulator", "CAEAD",
             ],
             swiftSettings: common),
         // Level 7
@@ -183,7 +183,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "HyphaNodeSimulatorTests", dependencies: ["HyphaNodeSimulator", "HyphaSimulator"],
+            name: "HyphaNodeSimulatorTests", dependencies: ["HyphaNodeSimulator", "HyphaSimulator", "HyphaBase"],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),

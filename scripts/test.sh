@@ -26,6 +26,16 @@ for mutant in frozenAlternates noFlush mixedRouterIDs; do
     fi
 done
 
+# Whole nodes: workers, control and packets of hosts.
+simulate_whole() { .build/release/hypha-sim --whole --nodes 6 --topology all --faults all --jobs 2 "$@"; }
+simulate_whole --seeds 40 --links mixed || failed+=(simulator-whole)
+for mutant in lostPacket lostSlot loop blackHole; do
+    if simulate_whole --seeds 2 --faults none --mutant "$mutant" >/dev/null 2>&1; then
+        echo "2 runs of whole nodes did not notice the mutant $mutant" >&2
+        failed+=("mutant $mutant")
+    fi
+done
+
 # By themselves: they measure how soon a link comes back, and other tests would keep all cores busy.
 echo "== system"
 system=(swift test --disable-xctest --skip-build --filter SystemTests)

@@ -81,8 +81,10 @@ extension WholeNetwork {
             mutantIsDone = true
             hostReceives(write, at: node)
         case .corrupted:
+            // In the checksum, which every packet has.
+            guard write.count > 57 else { return }
             mutantIsDone = true
-            write[write.count - 1] ^= 1
+            write[57] ^= 1
         case .misdirected:
             mutantIsDone = true
             node = (node + 1) % nodes.count
