@@ -46,14 +46,6 @@ struct WholeNetworkTests {
         #expect(WholeNetwork.run(scenario).logHash != first.logHash)
     }
 
-    /// Two nodes dial each other at once: Updates of the second session overtake those of the first.
-    @Test func sessionsMadeAtOnceLeaveNobodyOut() {
-        var scenario = WholeScenario(nodes: 6, topology: .line, faults: [], seed: 97)
-        scenario.links = .mixed
-        let outcome = WholeNetwork.run(scenario)
-        #expect(outcome.violations.isEmpty, "\(outcome.violations)")
-    }
-
     @Test(arguments: [
         (WholeMutant.lostPacket, "does not conserve packets"), (.lostSlot, "slots for"), (.lostSlab, "slabs at rest"),
         (.twice, "comes twice"), (.corrupted, "has changed"), (.misdirected, "for node"), (.loop, "out of hops"),
