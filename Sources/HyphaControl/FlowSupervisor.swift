@@ -219,7 +219,10 @@ struct FlowSupervisor: Sendable {
             let path = HandshakePath.overlay(answer.source, link: .max)
             guard let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now) else { continue }
             environment.counters.respRepeated += 1
-            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+            perform(answer.owner, now: now, &context) { peer, _, _ in
+                peer.machine.answeredAgain(answer, now: now)
+                return [reply]
+            }
         }
     }
 
@@ -246,7 +249,10 @@ struct FlowSupervisor: Sendable {
             let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now)
         {
             environment.counters.respRepeated += 1
-            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+            perform(answer.owner, now: now, &context) { peer, _, _ in
+                peer.machine.answeredAgain(answer, now: now)
+                return [reply]
+            }
             return
         }
         guard

@@ -120,7 +120,10 @@ struct LinkSupervisor: Sendable {
             let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now)
         {
             environment.counters.respRepeated += 1
-            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+            perform(answer.owner, now: now, &context) { link, _, _ in
+                link.machine.answeredAgain(answer, now: now)
+                return [reply]
+            }
             return
         }
         guard

@@ -51,6 +51,24 @@ import Testing
         }
     }
 
+    /// An answer that goes out again shortly before its session ends would else be for nothing.
+    @Test func anAnswerRepeatedLetsItsSessionWaitOn() {
+        var slots = KeySlots()
+        _ = slots.hold(next: session(1, isInitiator: false))
+        _ = slots.hold(byCookie: session(2, isInitiator: false))
+        #expect(slots.nextDeadline == instant(2_000))
+        slots.answeredAgain(slot: 2, now: instant(1_900))
+        slots.answeredAgain(slot: 3, now: instant(1_900))
+        #expect(slots.nextDeadline == instant(3_900))
+        #expect(slots.expire(now: instant(3_900)).map(\.slot) == [2])
+        slots.answeredAgain(slot: 1, now: instant(4_900))
+        #expect(slots.expire(now: instant(9_899)).isEmpty)
+        #expect(slots.nextDeadline == instant(9_900))
+        // Not after its first packet: then it lives as long as any.
+        #expect(promote(&slots, 1, at: 9_899, isLower: false) == [])
+        #expect(slots.expire(now: instant(9_900)).isEmpty)
+    }
+
     /// Ours (1) and the peer's (2) settle in either order: the lower key's is in use.
     @Test(arguments: [true, false], [true, false])
     func crossing(isLower: Bool, oursFirst: Bool) {
