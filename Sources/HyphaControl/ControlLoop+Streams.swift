@@ -79,6 +79,12 @@ extension ControlLoop {
 }
 
 extension WorkerCommand {
+    /// Hellos on a TCP connection are answered with this, which has no address.
+    static func answerHellos(of connection: UInt32, with answer: BabelTLV.IHU) -> WorkerCommand {
+        WorkerCommand(
+            .answerHellos, id: connection, value: UInt32(answer.interval) << 16 | UInt32(answer.receiveCost))
+    }
+
     /// A command about packets that wait for a route to the /64 with this upper half.
     static func aboutRoute(_ operation: Operation, to prefix: UInt64) -> WorkerCommand {
         let address = IPv6Address(high: prefix, low: 0)

@@ -225,6 +225,9 @@ struct RouteControl: Sendable {
         while let action = router?.poll() {
             switch action {
             case .send(let tlv, let neighbour): messages.append(tlv, to: UInt32(neighbour.value), &context)
+            case .answerHellos(let neighbour, let answer):
+                guard let connection = messages.connections[UInt32(neighbour.value)] else { break }
+                context.command(.answerHellos(of: connection, with: answer))
             case .persist(let state):
                 messages.send(&context)
                 context.actions.append(.persist(state))

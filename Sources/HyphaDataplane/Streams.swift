@@ -11,6 +11,7 @@ import HyphaWire
 /// | waiting frames | `streamQueueSlots` | the connection that holds the most drops its oldest data |
 /// | half-received frames | a slot for each connection | drop `noBuffer` |
 /// | half-received long frames | `streamSlabs` | drop `noBuffer` |
+/// | what waits for control | `StreamPauses` | drop `puntFull` |
 struct Streams: ~Copyable {
     /// What is known of one place for a connection.
     struct Place {
@@ -26,6 +27,7 @@ struct Streams: ~Copyable {
         var isDirty = false
         /// The kernel took less than it was offered: the next write waits for room.
         var isFull = false
+        var answer = HelloAnswer()
     }
 
     /// On the heap so that it ends before its memory.
@@ -37,6 +39,7 @@ struct Streams: ~Copyable {
     let dirty: UnsafeMutablePointer<UInt32>
     var dirtyCount = 0
     var offers: StreamOffers
+    var pauses: StreamPauses
     let pieces: UnsafeMutableBufferPointer<Train.Piece>
     let events: UnsafeMutableBufferPointer<ConnectionEvent>
     /// Buffers of the frames in the vector, one reference for each.
@@ -58,6 +61,7 @@ struct Streams: ~Copyable {
         dirty = .allocate(capacity: max(1, count))
         dirty.initialize(repeating: 0, count: max(1, count))
         offers = StreamOffers(pool: pool)
+        pauses = StreamPauses(pool: pool, capacity: count)
         pieces = .allocate(capacity: Streams.writePieces)
         pieces.initialize(repeating: Train.Piece(buffer: 0, offset: 0, length: 0))
         events = .allocate(capacity: 1)
@@ -73,6 +77,7 @@ struct Streams: ~Copyable {
         places.deallocate()
         dirty.deallocate()
         offers.deallocate()
+        pauses.deallocate()
         pieces.deallocate()
         events.deallocate()
         owned.deallocate()
@@ -102,8 +107,8 @@ struct Streams: ~Copyable {
     /// Until when nothing happens by itself.
     var nextDeadline: Instant { hub.pointee.nextDeadline }
 
-    /// Frames that wait to be written.
-    var waiting: Int { hub.pointee.waitingFrames }
+    /// Frames that wait to be written, or for control.
+    var waiting: Int { hub.pointee.waitingFrames &+ pauses.frames }
 
     /// Notes that a connection has something to write.
     @inline(__always)
@@ -222,6 +227,43 @@ struct Streams: ~Copyable {
             if fate != .queued { context.counters.drop(Streams.reason(fate)) }
             offset &+= size
         }
+        mark(connection)
+    }
+
+    // MARK: Hellos
+
+    /// Control says what the Hellos on a connection are answered with from now on; see `WorkerCommand`.
+    mutating func answerHellos(of connection: UInt32, _ value: UInt32) {
+        guard let place = place(connection), place.pointee.connection == connection else { return }
+        place.pointee.answer.set(
+            receiveCost: UInt16(truncatingIfNeeded: value), interval: UInt16(truncatingIfNeeded: value &>> 16))
+    }
+
+    /// Answers each Hello in the body of a control frame, before all data, and at once: the neighbour takes the time until
+    /// then for the length of the way, and control may have to wait for a core.
+    mutating func answerHellos<IO: StreamIO & ~Copyable>(
+        in body: UnsafeRawBufferPointer, of connection: UInt32, _ context: borrowing StageContext, _ io: inout IO
+    ) {
+        guard let place = place(connection), place.pointee.answer.isGiven, !place.pointee.isLeaving else { return }
+        var left = BabelTLVPacket.helloCount(body: body)
+        guard left > 0 else { return }
+        while left > 0 {
+            guard place.pointee.answer.mayAnswer(now: context.now) else {
+                context.counters.add(.hellosUnanswered, left)
+                break
+            }
+            left &-= 1
+            context.counters.add(.injected)
+            let hub = hub
+            let now = context.now
+            let fate = place.pointee.answer.withFrame { hub.pointee.send(control: $0, to: connection, now: now).fate }
+            if fate == .queued {
+                context.counters.add(.hellosAnswered)
+            } else {
+                context.counters.drop(Streams.reason(fate))
+            }
+        }
+        drain(connection, place, context, &io)
         mark(connection)
     }
 

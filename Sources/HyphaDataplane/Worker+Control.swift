@@ -118,6 +118,7 @@ extension Worker {
         case .routeFailed: routeFailed(command.endpoint.address.high)
         case .setStockPrefix: stock.renewNonces(prefix: command.endpoint.address.high)
         case .openStream: openStream(to: command.endpoint, dial: command.id, &io)
+        case .answerHellos: streams.answerHellos(of: command.id, command.value)
         case .closeStream: closeStream(command.id, reset: command.value == 1, &io)
         case .drain:
             isDraining = true
@@ -126,6 +127,7 @@ extension Worker {
                 if let peer = context.peers[id] { parking.dropAll(peer, .shutdown) }
             }
             routes.dropAll(.shutdown)
+            dropPauses()
             stock.waiting.dropAll(.shutdown)
         }
     }

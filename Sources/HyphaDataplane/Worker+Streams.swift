@@ -7,19 +7,43 @@ import HyphaWire
 // MARK: - TCP links
 
 extension Worker {
-    /// Cuts the bytes of a connection into frames: data goes through the stages from `route` on, control is handed over.
+    /// Bytes of a connection.
     mutating func takeStream<IO: StreamIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
         counters.add(.receives)
         counters.add(.streamReceivedBytes, Int(arrival.length))
         let connection = arrival.connection
+        let piece = Train.Piece(buffer: arrival.buffer, offset: arrival.offset, length: arrival.length)
+        if streams.pauses.contains(connection) {
+            // They were on their way when the connection paused.
+            if streams.pauses.append(piece, of: connection) { return }
+            // No more room: what control cannot take is lost.
+            dropPausedFrame(connection, .puntFull)
+            _ = goOn(connection, mayPause: false, &io)
+        }
+        _ = takeFrames(piece, of: connection, mayPause: true, &io)
+    }
+
+    /// Cuts bytes of a connection into frames: data goes through the stages from `route` on, control is handed over. Takes
+    /// over the reference of `piece`. False when control has no room for a frame: the connection pauses with the rest; or,
+    /// unless it may, the frame is dropped.
+    private mutating func takeFrames<IO: StreamIO & ~Copyable>(
+        _ piece: Train.Piece, of connection: UInt32, mayPause: Bool, _ io: inout IO
+    ) -> Bool {
         let link = streams.numbering.link(connection: connection)
-        var piece = Train.Piece(buffer: arrival.buffer, offset: arrival.offset, length: arrival.length)
+        var piece = piece
         frames: while true {
             switch streams.hub.pointee.next(connection, &piece, now: context.now) {
             case .frame(let frame):
                 counters.add(.received)
                 guard frame.kind == .data else {
-                    takeStreamControl(frame, connection)
+                    if takeStreamControl(frame, connection, &io) { continue }
+                    if mayPause, streams.pauses.keep(frame, piece, of: connection) {
+                        io.pauseReceive(connection)
+                        counters.add(.streamPauses)
+                        return false
+                    }
+                    counters.drop(.puntFull)
+                    pool.release(frame.buffer)
                     continue
                 }
                 if vector.isFull { runStreamVector(&io) }
@@ -36,21 +60,81 @@ extension Worker {
                 break frames
             }
         }
-        pool.release(arrival.buffer)
+        pool.release(piece.buffer)
+        return true
     }
 
-    private mutating func takeStreamControl(_ frame: StreamFrame, _ connection: UInt32) {
-        let bytes = frame.bytes(in: pool)
-        if let body = StockFrame.controlBody(UnsafeRawBufferPointer(bytes)), let start = body.baseAddress {
-            if punts.packet(.streamControl, start, length: body.count, link: connection) {
-                counters.add(.punted)
-            } else {
-                counters.drop(body.count > PuntedPacket.maxPacket ? .badFrame : .puntFull)
-            }
-        } else {
+    /// Answers Hellos and hands the frame over. False when control has no room for it.
+    private mutating func takeStreamControl<IO: StreamIO & ~Copyable>(
+        _ frame: StreamFrame, _ connection: UInt32, _ io: inout IO
+    ) -> Bool {
+        let bytes = UnsafeRawBufferPointer(frame.bytes(in: pool))
+        guard let body = StockFrame.controlBody(bytes), body.count <= PuntedPacket.maxPacket else {
             counters.drop(.badFrame)
+            pool.release(frame.buffer)
+            return true
         }
+        streams.answerHellos(in: body, of: connection, context, &io)
+        return punt(frame, connection)
+    }
+
+    /// Hands a control frame over, with its reference. False when control has no room for it.
+    private mutating func punt(_ frame: StreamFrame, _ connection: UInt32) -> Bool {
+        let bytes = UnsafeRawBufferPointer(frame.bytes(in: pool))
+        let body = UnsafeRawBufferPointer(rebasing: bytes[StockFrame.controlHeaderSize...])
+        guard punts.streamControl(body, connection: connection) else { return false }
+        counters.add(.punted)
         pool.release(frame.buffer)
+        return true
+    }
+
+    // MARK: Connections that wait for control
+
+    /// Goes on with connections that pause as far as control has room, those first that have paused for longest.
+    mutating func resumeStreams<IO: StreamIO & ~Copyable>(_ io: inout IO) {
+        while let connection = streams.pauses.first {
+            if let frame = streams.pauses.frame(connection) {
+                pool.retain(frame.buffer)
+                guard punt(frame, connection) else {
+                    pool.release(frame.buffer)
+                    break
+                }
+                streams.pauses.dropFrame(connection)
+            }
+            guard goOn(connection, mayPause: true, &io) else {
+                // Now others.
+                streams.pauses.rotate()
+                break
+            }
+        }
+        runStreamVector(&io)
+    }
+
+    /// Goes on with what waits on a connection, whose frame at hand is gone. False when it pauses again.
+    private mutating func goOn<IO: StreamIO & ~Copyable>(
+        _ connection: UInt32, mayPause: Bool, _ io: inout IO
+    ) -> Bool {
+        while let piece = streams.pauses.takePiece(connection) {
+            guard takeFrames(piece, of: connection, mayPause: mayPause, &io) else { return false }
+        }
+        // It may have been closed meanwhile.
+        guard streams.pauses.contains(connection) else { return true }
+        streams.pauses.end(connection)
+        io.resumeReceive(connection)
+        return true
+    }
+
+    private mutating func dropPausedFrame(_ connection: UInt32, _ reason: DropReason) {
+        guard streams.pauses.frame(connection) != nil else { return }
+        counters.drop(reason)
+        streams.pauses.dropFrame(connection)
+    }
+
+    /// Nothing waits for control any more.
+    mutating func dropPauses() {
+        while let connection = streams.pauses.first {
+            if streams.pauses.end(connection) { counters.drop(.shutdown) }
+        }
     }
 
     /// Steps 3 to 6 for stock frames.
@@ -119,6 +203,7 @@ extension Worker {
     ) {
         streams.hub.pointee.close(connection)
         forgetStreamLink(connection)
+        dropPause(connection)
         let reason = UInt32(truncatingIfNeeded: max(0, error)) & 0xFFFF
         if place.pointee.dial != .max {
             punts.notice(.streamFailed, id: place.pointee.dial, slot: reason)
@@ -137,9 +222,15 @@ extension Worker {
         }
     }
 
+    /// What waits for control on a connection that has ended.
+    private mutating func dropPause(_ connection: UInt32) {
+        if streams.pauses.end(connection) { counters.drop(.linkDown) }
+    }
+
     private mutating func leave<IO: StreamIO & ~Copyable>(_ connection: UInt32, reset: Bool, _ io: inout IO) {
         streams.hub.pointee.close(connection)
         forgetStreamLink(connection)
+        dropPause(connection)
         io.close(connection, reset: reset)
     }
 

@@ -39,6 +39,9 @@ public struct WorkerCommand: BitwiseCopyable, Sendable {
         case openStream
         /// End the TCP connection `id`; `value` 1 with RST, else with FIN.
         case closeStream
+        /// Each Hello that comes over the TCP connection `id` is answered with an IHU from now on: receive cost in the low
+        /// 16 bits of `value`, interval in the others.
+        case answerHellos
         /// What waits for a route to the /64 of `endpoint.address` goes on: there is one now.
         case routeResolved
         /// There is none: what waits is answered with ICMPv6.

@@ -90,8 +90,10 @@ extension Router {
 
     mutating func handleHello(_ hello: BabelTLV.Hello, from id: NeighbourID) {
         counters.count(.hellos)
+        // The link layer is nearer to a stock neighbour, which takes the time until the answer for the length of the way.
+        guard neighbours.kind(of: id) == .hypha else { return }
         sendIHU(to: id)
-        guard let progress = hello.progress, neighbours.kind(of: id) == .hypha else { return }
+        guard let progress = hello.progress else { return }
         let time = clock
         _ = neighbours.update(id) { $0.received.note(progress, now: time) }
         scheduleNeighbour(id)
@@ -110,8 +112,19 @@ extension Router {
 
     private mutating func sendIHU(to id: NeighbourID) {
         guard let neighbour = neighbours[id] else { return }
+        urgent.append(.send(.ihu(answer(to: neighbour)), to: id))
+    }
+
+    /// What a neighbour's Hellos are answered with.
+    private func answer(to neighbour: Neighbour) -> BabelTLV.IHU {
         let interval: UInt16 = neighbour.kind == .stock ? 6000 : UInt16(clamping: configuration.hyphaHello / 10 * 3)
-        urgent.append(.send(.ihu(.init(receiveCost: neighbour.metric.value, interval: interval)), to: id))
+        return BabelTLV.IHU(receiveCost: neighbour.metric.value, interval: interval)
+    }
+
+    /// Has the Hellos of a stock neighbour answered: from the IHUs of its introduction on, which answer those before.
+    private mutating func answerHellos(of id: NeighbourID) {
+        guard let neighbour = neighbours[id], neighbour.kind == .stock, neighbour.burstDue == nil else { return }
+        urgent.append(.answerHellos(of: id, with: answer(to: neighbour)))
     }
 
     /// Takes a changed cost into use if that is notable.
@@ -125,6 +138,7 @@ extension Router {
             neighbour.metric = neighbour.cost.metric
             neighbour.metricSince = time
         }
+        answerHellos(of: id)
         for number in 0..<table.routeEnd {
             if let route = table.liveRoute(number), route.neighbour == id { reconsider(Int(route.destination)) }
         }
@@ -172,6 +186,7 @@ extension Router {
                 neighbour.burstDue = nil
                 neighbour.introductionDue = introduction
             }
+            answerHellos(of: id)
         } else if let due = neighbour.introductionDue, clock >= due {
             _ = neighbours.update(id) { $0.introductionDue = nil }
             introduce(to: id)

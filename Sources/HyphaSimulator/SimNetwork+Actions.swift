@@ -11,6 +11,9 @@ extension SimNetwork {
             outcome.log(now.nanoseconds &+ UInt64(node))
             switch action {
             case .send(let tlv, let id): put(tlv, Int(id.value), from: node, in: &message)
+            case .answerHellos(let id, let ihu):
+                nodes[node].answers[Int(id.value)] = SimNode.Answer(
+                    session: nodes[node].sessions[Int(id.value)], ihu: ihu)
             case .persist(let state):
                 dispatch(&message, from: node)
                 outcome.log(1 << 32 | UInt64(state.seqno))
@@ -26,6 +29,15 @@ extension SimNetwork {
         }
         dispatch(&message, from: node)
         if let wake = nodes[node].setWake(now: now) { events.insert(.wake(node), at: wake) }
+    }
+
+    /// A stock neighbour's Hellos are answered by the worker, which does not wait for the router.
+    mutating func answerHellos(in message: SimMessage, at node: Int) {
+        let number = links[message.link].number(at: node)
+        guard let answer = nodes[node].answers[number], answer.session == message.session else { return }
+        var sent: SimMessage?
+        for case .hello in message.entries { put(.ihu(answer.ihu), number, from: node, in: &sent) }
+        dispatch(&sent, from: node)
     }
 
     /// The connection is closed, and made again a moment later.

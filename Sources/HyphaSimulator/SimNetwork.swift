@@ -45,6 +45,7 @@ public struct SimNetwork: Sendable {
                 nodes[node].links.append(links.count - 1)
                 nodes[node].sessions.append(0)
                 nodes[node].boots.append(0)
+                nodes[node].answers.append(nil)
             }
         }
         visits = [UInt32](repeating: 0, count: nodes.count)
@@ -131,6 +132,7 @@ public struct SimNetwork: Sendable {
         outcome.messages += message.entries.count
         nodes[node].received.count(message, isStream: links[link].isStream)
         let id = neighbour(links[link].number(at: node))
+        answerHellos(in: message, at: node)
         for entry in message.entries { nodes[node].router.handle(entry, from: id, now: now) }
         drain(node)
     }

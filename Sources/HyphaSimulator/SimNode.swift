@@ -4,6 +4,11 @@ import HyphaWire
 
 /// A node of a simulated mesh: its router, what it wrote to its disk, and where it forwards.
 struct SimNode: Sendable {
+    struct Answer: Sendable {
+        let session: UInt32
+        let ihu: BabelTLV.IHU
+    }
+
     var router: Router
     var state: RouterState?
     var isRunning = true
@@ -17,6 +22,8 @@ struct SimNode: Sendable {
     /// By number of the link: the session that this end holds, 0 for none, and the boot of the other end that it saw.
     var sessions: [UInt32] = []
     var boots: [UInt32] = []
+    /// By number of the link: what Hellos of a stock neighbour are answered with, and in which session.
+    var answers: [Answer?] = []
     /// When it is woken.
     var wake = Instant.distantFuture
     var sent = SimTraffic()

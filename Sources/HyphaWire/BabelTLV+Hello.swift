@@ -9,6 +9,8 @@ extension BabelTLV {
     /// | 6 | 6 | between hypha nodes on datagram links: `Progress` |
     public struct Hello: Hashable, Sendable {
         public static let type: UInt8 = 4
+        /// Bytes that every Hello has.
+        public static let size: UInt8 = 6
 
         public var isUnicast: Bool
         public var seqno: UInt16

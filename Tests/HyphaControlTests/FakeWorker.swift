@@ -119,6 +119,7 @@ final class FakeWorker {
             sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
         case .rejectParked: rejected.append(command.id)
         case .openStream: streams.dials.append((command.id, command.endpoint))
+        case .answerHellos: streams.answerHellos(command)
         case .closeStream: streams.closes.append((command.id, command.value == 1))
         case .routeResolved:
             let prefix = command.endpoint.address.high
@@ -135,7 +136,9 @@ final class FakeWorker {
             links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
         )
         return switch command.operation {
-        case .setLink, .setPeer, .drain, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: true
+        case .setLink, .setPeer, .drain, .openStream, .closeStream, .answerHellos, .routeResolved, .routeFailed,
+            .setStockPrefix:
+            true
         case .removeLink, .probeLink: linkStates[command.id] != nil
         case .removePeer, .rejectParked: peerStates[command.id] != nil
         case .installLinkSession:

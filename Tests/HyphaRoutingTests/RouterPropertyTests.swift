@@ -245,7 +245,7 @@ func irregularVectorsDoNoHarmAndAreCounted() throws {
         let isFraming = name == "protocol version 2" || name == "packet type 2"
         #expect((rig.router.counters == before) == isFraming, "\(name)")
         #expect(rig.router.inconsistencies().isEmpty)
-        rig.receive(.hello(.init(seqno: 0, interval: 0)), from: 1)
+        rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(0))), from: 1)
         #expect(!rig.sent(to: 1).isEmpty, "\(name)")
     }
 }
