@@ -169,6 +169,7 @@ enum BenchCommand {
           --workers N        relay, ihu and tunnel: forwarding threads of a node (1)
           --prefixes N       fib: size of the table (200000)
           --singles          relay: the sender's link carries no trains, the relay gets each datagram alone
+          --node-first       ihu: the node runs before ordinary programs on its core (SCHED_FIFO)
           --max-memory SIZE  relay: packets sealed ahead (1.2G); a burst ends when they are used
           --binary PATH      the hypha to run (beside this program, else from PATH)
           --json             one JSON array of results in place of the table
@@ -184,7 +185,11 @@ enum BenchCommand {
         its. CPU time of the node counts over the mean of what came in and what went out, because a node drops
         what a slower sink does not take. The links' MTU is 1500.
 
-        ihu: five neighbours send a Hello every 25 ms each, in turn. The time ends when the kernel has the IHU.
+        ihu: five neighbours send a Hello every 25 ms each, in turn. The time ends when the kernel has the IHU. Then
+        the same while a sender and a sink of data frames keep the node at its limit. Above 1 ms an answer is late;
+        what is not there after 1 s is loss. A node waits for its core when other programs run on it, as long as
+        their time slices last (some ms): with --node-first it does not, and the figures are its own. The kernel
+        leaves it 95 % of its core then (kernel.sched_rt_runtime_us).
 
         Exit codes: 0 done, 1 failed or nothing could run, 2 usage.
 

@@ -22,6 +22,8 @@ struct BenchOptions {
     var binary: String?
     var json = false
     var singles = false
+    /// The node runs before ordinary programs.
+    var nodeFirst = false
     var help = false
     private var givenSeconds: Double?
     private var givenRounds: Int?
@@ -68,6 +70,7 @@ struct BenchOptions {
         switch name {
         case "--json": json = true
         case "--singles": singles = true
+        case "--node-first": nodeFirst = true
         case "--help", "-h": help = true
         default: return false
         }

@@ -38,10 +38,11 @@ final class Testbed {
     /// Starts a child that ends with this testbed at the latest.
     func spawn(
         _ name: String, _ arguments: [String], in namespace: Namespace, cpus: UInt64 = 0,
-        niceness: Int32 = Testbed.niceness
+        niceness: Int32 = Testbed.niceness, runsFirst: Bool = false
     ) throws(BenchError) -> ChildProcess {
         let child = try ChildProcess(
-            name: name, arguments, network: namespace.descriptor, cpus: cpus, niceness: niceness, interrupt: interrupt)
+            name: name, arguments, network: namespace.descriptor, cpus: cpus, niceness: niceness,
+            runsFirst: runsFirst, interrupt: interrupt)
         children.append(child)
         return child
     }
