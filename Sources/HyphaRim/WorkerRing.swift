@@ -106,6 +106,7 @@ struct WorkerRing: ~Copyable {
     var inFlight = 0
     var segmentLimit: Int32
     var readsMultishot: Bool
+    let receivesBundles: Bool
     var lastSendError: Int32 = 0
     /// `start` has run, `shutdown` has not.
     var isRunning = false
@@ -148,6 +149,7 @@ struct WorkerRing: ~Copyable {
         times[1].tv_nsec = 100_000_000
         segmentLimit = Int32(clamping: max(1, min(options.offload.segmentLimit, Train.maxPackets)))
         readsMultishot = options.offload.multishotRead.isOn
+        receivesBundles = options.offload.receiveBundles.isOn
         shareSlabs()
     }
 
@@ -394,8 +396,7 @@ struct WorkerRing: ~Copyable {
         case Kind.cancel:
             isCancelling = false
         default:
-            var none = Arrival(source: .stream, buffer: 0, offset: 0, length: 0)
-            _ = finishStream(completion, into: &none)
+            _ = finishStream(completion, into: UnsafeMutableBufferPointer(start: nil, count: 0))
         }
     }
 }

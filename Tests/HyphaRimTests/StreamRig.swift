@@ -24,13 +24,13 @@ final class StreamRig {
 
     init(
         _ addresses: [SocketAddress] = [Rig.loopback], slabs: Int = 62, maxConnections: Int = 64,
-        connectMilliseconds: UInt64 = 5_000, sockets: [UDPSocket] = []
+        connectMilliseconds: UInt64 = 5_000, sockets: [UDPSocket] = [], offload: OffloadSettings = OffloadSettings()
     ) throws {
         pool = PacketPool(slabs: slabs, slots: 16)
         listeners = try addresses.map { try TCPListener.bind($0) }
         var options = WorkerIO.Options(
             sockets: sockets, pool: pool, counters: counters, wake: try Wake(),
-            offload: try OffloadStatus.probe(OffloadSettings()))
+            offload: try OffloadStatus.probe(offload))
         options.listeners = listeners
         options.maxConnections = maxConnections
         options.connectMilliseconds = connectMilliseconds
