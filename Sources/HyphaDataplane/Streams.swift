@@ -26,6 +26,8 @@ struct Streams: ~Copyable {
         var isDirty = false
         /// The kernel took less than it was offered: the next write waits for room.
         var isFull = false
+        /// Bytes that the kernel may hold unsent, as it was told last; 0: as of any new connection.
+        var unsent: UInt32 = 0
     }
 
     /// On the heap so that it ends before its memory.
@@ -37,6 +39,7 @@ struct Streams: ~Copyable {
     let dirty: UnsafeMutablePointer<UInt32>
     var dirtyCount = 0
     var offers: StreamOffers
+    var holds: StreamHolds
     let pieces: UnsafeMutableBufferPointer<Train.Piece>
     let events: UnsafeMutableBufferPointer<ConnectionEvent>
     /// Buffers of the frames in the vector, one reference for each.
@@ -52,12 +55,14 @@ struct Streams: ~Copyable {
         hubMemory = .allocate(capacity: 1)
         hubMemory.initialize(
             to: StreamHub(
-                memory: memory, limits: StreamLimits(), capacity: count, flowKey: configuration.stock.hashKey))
+                memory: memory, limits: Streams.limits(configuration), capacity: count,
+                flowKey: configuration.stock.hashKey))
         places = .allocate(capacity: max(1, count))
         places.initialize(repeating: Place(), count: max(1, count))
         dirty = .allocate(capacity: max(1, count))
         dirty.initialize(repeating: 0, count: max(1, count))
         offers = StreamOffers(pool: pool)
+        holds = StreamHolds(capacity: count)
         pieces = .allocate(capacity: Streams.writePieces)
         pieces.initialize(repeating: Train.Piece(buffer: 0, offset: 0, length: 0))
         events = .allocate(capacity: 1)
@@ -73,9 +78,17 @@ struct Streams: ~Copyable {
         places.deallocate()
         dirty.deallocate()
         offers.deallocate()
+        holds.deallocate()
         pieces.deallocate()
         events.deallocate()
         owned.deallocate()
+    }
+
+    /// One link may hold half of what all may, so that others have room while it makes some.
+    private static func limits(_ configuration: WorkerConfiguration) -> StreamLimits {
+        var limits = StreamLimits()
+        limits.linkSlots = configuration.streamQueueSlots / 2
+        return limits
     }
 
     /// Pieces of one write at most.
@@ -128,6 +141,7 @@ struct Streams: ~Copyable {
             start: context.pool.base(packet.buffer) + Int(offset),
             count: Int(packet.length) &- Int(Descriptor.stockExcess))
         let connection = link.pointee.connection
+        holds.note(departure: connection)
         guard let number = offer(for: connection, context, &io) else {
             let fate = hub.pointee.send(data: frame, to: connection, now: context.now).fate
             if fate == .queued {
@@ -186,6 +200,7 @@ struct Streams: ~Copyable {
         if passage.isCut { io.close(offer.connection, reset: true) }
         if taken < offer.bytes, let place = place(offer.connection) {
             place.pointee.isFull = true
+            limitUnsent(offer.connection, place, context, &io)
             mark(offer.connection)
         }
     }
@@ -203,8 +218,30 @@ struct Streams: ~Copyable {
             context.counters.add(.streamWrites)
             context.counters.add(.streamSentBytes, taken)
             place.pointee.isFull = taken < asked
+            if taken < asked { limitUnsent(connection, place, context, &io) }
             guard hub.pointee.written(connection, taken, now: context.now) else { return }
         }
+    }
+
+    /// Milliseconds for which the kernel may hold bytes that it has not sent once, and how many bytes at most. What is
+    /// there when the peer has room again keeps it busy until the worker has written more.
+    private static let unsentMilliseconds = 4
+    private static let mostUnsent: UInt32 = 4 << 20
+
+    /// The kernel is full: lets it hold what the peer takes in a moment, in powers of two.
+    private mutating func limitUnsent<IO: StreamIO & ~Copyable>(
+        _ connection: UInt32, _ place: UnsafeMutablePointer<Place>, _ context: borrowing StageContext, _ io: inout IO
+    ) {
+        let least = UInt32(truncatingIfNeeded: IO.leastUnsent)
+        let wanted = UInt32(
+            clamping: hub.pointee.drainRate(connection, now: context.now) / 1_000 &* Streams.unsentMilliseconds)
+        var limit = least
+        while limit < wanted, limit < Streams.mostUnsent { limit &<<= 1 }
+        let now = max(place.pointee.unsent, least)
+        // Twice as much at once, less only when it is much less.
+        guard limit > now || limit < now / 2 else { return }
+        place.pointee.unsent = limit
+        io.limitUnsent(connection, Int(limit))
     }
 
     /// Queues whole control frames, one behind the other, made by control. Counts each.

@@ -13,6 +13,9 @@ extension Worker {
         counters.add(.streamReceivedBytes, Int(arrival.length))
         let connection = arrival.connection
         let link = streams.numbering.link(connection: connection)
+        if streams.holds.isApart(connection, length: Int(arrival.length), frames: vector.count) {
+            runStreamVector(&io)
+        }
         var piece = Train.Piece(buffer: arrival.buffer, offset: arrival.offset, length: arrival.length)
         frames: while true {
             switch streams.hub.pointee.next(connection, &piece, now: context.now) {
@@ -23,6 +26,7 @@ extension Worker {
                     continue
                 }
                 if vector.isFull { runStreamVector(&io) }
+                streams.holds.note(source: connection)
                 var packet = Descriptor(
                     buffer: frame.buffer, offset: frame.offset &- Descriptor.stockLead,
                     length: frame.length &+ Descriptor.stockExcess, mode: .stock)
@@ -55,7 +59,11 @@ extension Worker {
 
     /// Steps 3 to 6 for stock frames.
     mutating func runStreamVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
-        if vector.count > 0 { runRouted(&io) }
+        if vector.count > 0 {
+            let frames = vector.count
+            runRouted(&io)
+            streams.holds.conclude(frames: frames, now: context.now)
+        }
         for i in 0..<streams.ownedCount { pool.release(streams.owned[i]) }
         streams.ownedCount = 0
         slab.releaseFull()
@@ -194,6 +202,7 @@ extension Worker {
         streams.dirtyCount = left
         // The ring had no room: soon again.
         if left > 0 { nextTick = min(nextTick, context.now.advanced(byMilliseconds: 1)) }
+        if streams.holds.hasWork { nextTick = min(nextTick, streams.driveHolds(context, &io)) }
         streams.count(counters)
     }
 

@@ -7,6 +7,8 @@ struct MemoryConnection {
     /// The owner has taken its opening.
     var isKnown = false
     var isPaused = false
+    /// Bytes that may be held unsent, as the owner said last.
+    var unsentLimit: Int?
     /// The peer takes nothing.
     var isStalled = false
     /// Bytes of one write that the peer takes at most.

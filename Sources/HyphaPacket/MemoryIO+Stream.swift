@@ -59,6 +59,12 @@ extension MemoryIO {
         connections.first { $0.id == connection }?.bytes ?? []
     }
 
+    /// Whether the owner receives nothing on the connection for now.
+    public func isPaused(_ connection: UInt32) -> Bool { place(connection).map { connections[$0].isPaused } ?? false }
+
+    /// Bytes that may be held unsent, as the owner said last; nil when it did not.
+    public func unsentLimit(_ connection: UInt32) -> Int? { place(connection).flatMap { connections[$0].unsentLimit } }
+
     /// How the owner ended the connection: true by RST, nil when it did not.
     public func wasReset(_ connection: UInt32) -> Bool? { connections.first { $0.id == connection }?.wasReset }
 
@@ -111,6 +117,10 @@ extension MemoryIO: StreamIO {
 
     public mutating func resumeReceive(_ connection: UInt32) {
         if let place = place(connection) { connections[place].isPaused = false }
+    }
+
+    public mutating func limitUnsent(_ connection: UInt32, _ bytes: Int) {
+        if let place = place(connection) { connections[place].unsentLimit = bytes }
     }
 
     public mutating func close(_ connection: UInt32, reset: Bool) {

@@ -23,7 +23,7 @@ public enum Counter: Int, CaseIterable, Sendable {
     case connectionsRefused
     case stockSealed, stockOpened, keyAgreements
     case fragmentsSent, fragmentsReceived, reassembled
-    case streamReceivedBytes, streamSentBytes, streamWrites
+    case streamReceivedBytes, streamSentBytes, streamWrites, streamHolds
 
     public var name: String {
         var text = ""

@@ -101,6 +101,10 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
 
     public mutating func resumeReceive(_ connection: UInt32) { state.pointee.resumeReceive(connection) }
 
+    public mutating func limitUnsent(_ connection: UInt32, _ bytes: Int) {
+        state.pointee.limitUnsent(connection, bytes)
+    }
+
     public mutating func close(_ connection: UInt32, reset: Bool) { state.pointee.close(connection, reset: reset) }
 
     public func roundTripTime(_ connection: UInt32) -> UInt32? { state.pointee.roundTripTime(connection) }

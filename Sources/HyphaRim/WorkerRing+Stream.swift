@@ -139,6 +139,12 @@ extension WorkerRing {
         connections.wantReceive(place)
     }
 
+    func limitUnsent(_ connection: UInt32, _ bytes: Int) {
+        guard let place = connections.find(connection), connections.records[place].state == .open else { return }
+        // What fails leaves the limit as it was.
+        _ = chy_tcp_unsent(connections.records[place].descriptor, UInt32(clamping: bytes))
+    }
+
     mutating func close(_ connection: UInt32, reset: Bool) {
         guard let place = connections.find(connection) else { return }
         let state = connections.records[place].state

@@ -160,6 +160,7 @@ final class StreamRig {
     func close(_ connection: UInt32, reset: Bool = false) { io.close(connection, reset: reset) }
     func pause(_ connection: UInt32) { io.pauseReceive(connection) }
     func resume(_ connection: UInt32) { io.resumeReceive(connection) }
+    func limitUnsent(_ connection: UInt32, _ bytes: Int) { io.limitUnsent(connection, bytes) }
     func roundTripTime(_ connection: UInt32) -> UInt32? { io.roundTripTime(connection) }
 }
 

@@ -146,6 +146,12 @@ import Testing
         var sent = 0
         while let taken = rig.offer(a, Self.content(5, sent, 150_000)), taken > 0 { sent += taken }
         #expect(sent > 150_000 && sent < 64 << 20)
+        // The kernel takes more when it may hold more.
+        rig.limitUnsent(a, 1 << 20)
+        rig.limitUnsent(99, 1 << 20)
+        let before = sent
+        while let taken = rig.offer(a, Self.content(5, sent, 150_000)), taken > 0 { sent += taken }
+        #expect(sent > before)
         #expect(rig.counters[.sentBytes] == UInt64(sent))
         // What is asked for then waits for room, and is told once.
         #expect(rig.write(a, Self.content(5, sent, 1_000)))
