@@ -106,7 +106,7 @@ struct WorkerRing: ~Copyable {
     var inFlight = 0
     var segmentLimit: Int32
     var readsMultishot: Bool
-    let receivesBundles: Bool
+    var receivesBundles = false
     var lastSendError: Int32 = 0
     /// `start` has run, `shutdown` has not.
     var isRunning = false
@@ -149,8 +149,9 @@ struct WorkerRing: ~Copyable {
         times[1].tv_nsec = 100_000_000
         segmentLimit = Int32(clamping: max(1, min(options.offload.segmentLimit, Train.maxPackets)))
         readsMultishot = options.offload.multishotRead.isOn
-        receivesBundles = options.offload.receiveBundles.isOn
         shareSlabs()
+        // One completion may fill as many arrivals as there are buffers.
+        receivesBundles = options.offload.receiveBundles.isOn && streamGroup.limit <= WorkerIO.leastArrivals
     }
 
     /// What one kind of receive is lent and does not use is lost to the others: when all may not have what they ask for,

@@ -46,6 +46,13 @@ import Testing
         group.refill(from: pool, reserve: 0)
         #expect(group.filled == 4 && group.next(after: 3) == 2 && group.next(after: 2) == 0)
         #expect(group.next(after: 0) == 1)
+        // The completion for the first two is seen after that for the others, whose slabs are lent again by then.
+        for slab in [0, 1] as [UInt32] {
+            group.takeBack(slab)
+            pool.release(slab)
+        }
+        group.refill(from: pool, reserve: 0)
+        #expect(group.filled == 4 && group.next(after: 3) == 2)
         group.releaseAll(to: pool)
         #expect(pool.freeSlabCount == 12)
     }
