@@ -205,11 +205,15 @@ struct Streams: ~Copyable {
         }
     }
 
-    /// Writes what waits on a connection until the kernel takes no more.
+    /// Bytes of one link that are written in one go: what other links say must not wait for much more.
+    private static let mostAtOnce = 512 * 1_024
+
+    /// Writes what waits on a connection until the kernel takes no more, or has taken enough for this turn.
     mutating func drain<IO: StreamIO & ~Copyable>(
         _ connection: UInt32, _ place: UnsafeMutablePointer<Place>, _ context: borrowing StageContext, _ io: inout IO
     ) {
-        while !place.pointee.isFull {
+        var left = Streams.mostAtOnce
+        while !place.pointee.isFull, left > 0 {
             let count = hub.pointee.nextWrite(connection, pieces)
             guard count > 0 else { return }
             var asked = 0
@@ -217,6 +221,7 @@ struct Streams: ~Copyable {
             let taken = io.offer(connection, UnsafeBufferPointer(rebasing: pieces[0..<count]))
             context.counters.add(.streamWrites)
             context.counters.add(.streamSentBytes, taken)
+            left &-= taken
             place.pointee.isFull = taken < asked
             if taken < asked { limitUnsent(connection, place, context, &io) }
             guard hub.pointee.written(connection, taken, now: context.now) else { return }
