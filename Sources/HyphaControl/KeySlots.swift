@@ -96,12 +96,13 @@ struct KeySlots: Sendable {
     }
 
     /// Makes a session current, and the current one previous; the other way round when two crossed and the one in use
-    /// is that of the lower key.
+    /// is that of the lower key. A session with another run of the peer has not crossed: the run before is over.
     private mutating func settle(
         _ session: HeldSession, now: Instant, isLower: Bool
     ) -> (isCurrent: Bool, dropped: [HeldSession]) {
         let dropped = [previous].compactMap { $0 }
-        if let inUse = current, inUse.isInitiator != session.isInitiator, inUse.isInitiator == isLower,
+        if let inUse = current, inUse.bootID == session.bootID, inUse.isInitiator != session.isInitiator,
+            inUse.isInitiator == isLower,
             now.milliseconds(since: inUse.settled) < KeySlots.crossingMilliseconds
         {
             previous = session
