@@ -12,7 +12,8 @@ public struct WorkerCommand: BitwiseCopyable, Sendable {
         case removeLink
         /// The prepared link session in `slot` may be received on.
         case installLinkSession
-        /// Link `id` seals with the session in `slot` from now on.
+        /// Link `id` seals with the session in `slot` from now on; `value`: its round trip time in milliseconds, which
+        /// is added to the time that an answer may take.
         case sendWithLinkSession
         /// The link session in `slot` ends: keys wiped, answered with the notice `linkSessionRetired`.
         case retireLinkSession
