@@ -252,6 +252,35 @@ func flappingRoutesAreDamped() {
     #expect(rig.sent(to: 2).updates.last?.metric == 30)
 }
 
+/// How long a neighbour waits to hear of a route that is back 1 ms after its loss, when the loss before was so long ago.
+@Test(
+    arguments: [
+        (after: 0, wait: 20), (after: 60_000, wait: 20), (after: 5_100, wait: 20), (after: 1_000, wait: 100),
+    ] as [(after: UInt64, wait: UInt64)])
+func aRouteThatIsBackIsToldSoon(after: UInt64, wait: UInt64) {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    func heard() -> Bool { rig.sent(to: 2).updates.contains { $0.prefix == RouterRig.prefix(5) && $0.metric < 65_535 } }
+    func loseAndFind() {
+        rig.receive(RouterRig.update(5, metric: 65_535), from: 1)
+        rig.pass(milliseconds: 1, keepAlive: [])
+        rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    }
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    rig.pass(milliseconds: 5_000, keepAlive: [1, 2])
+    if after > 0 {
+        loseAndFind()
+        rig.pass(milliseconds: after, keepAlive: [1, 2])
+    }
+    _ = rig.taken()
+    loseAndFind()
+    _ = rig.taken()
+    rig.pass(milliseconds: wait - 2, keepAlive: [])
+    #expect(!heard())
+    rig.pass(milliseconds: 2, keepAlive: [])
+    #expect(heard())
+}
+
 @Test
 func aLeafPassesNothingOn() {
     var rig = RouterRig { $0.isTransit = false }
