@@ -338,3 +338,68 @@ func packetsOfANeighbourWithoutARouteRepairALostRetraction() {
     rig.receive(RouterRig.update(5, metric: 10), from: 2)
     #expect(rig.taken().updates(to: 1).map(\.metric).last == 30)
 }
+
+/// Both links to a node break shortly after each other, and the first one is back too late to have told its route.
+@Test
+func aNeighbourThatComesUpIsAskedForWhatWasJustLost() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    rig.receive(RouterRig.update(5, metric: 10, length: 128), from: 1)
+    rig.receive(RouterRig.update(6, metric: 10), from: 1)
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    rig.pass(milliseconds: 500, keepAlive: [2])
+    // Packets for one of them wait.
+    #expect(rig.router.query(RouterRig.address(RouterRig.id(5)), now: rig.now) == .asked(RouterRig.prefix(5)))
+    _ = rig.taken()
+    rig.up(3)
+    rig.pass(milliseconds: 30, keepAlive: [2])
+    let asked = rig.sent(to: 3).routeRequests
+    #expect(asked.count == 3)
+    #expect(asked.contains { $0.prefix == RouterRig.prefix(5) && $0.generation == 0 })
+    #expect(asked.contains { $0.prefix == RouterRig.prefix(5, length: 128) && $0.generation == 15 })
+    #expect(asked.contains { $0.prefix == RouterRig.prefix(6) && $0.generation == 15 })
+    // The answers bring both back at once, long before the hold of the loss ends.
+    rig.receive(RouterRig.update(5, metric: 5), from: 3)
+    rig.receive(RouterRig.update(5, metric: 5, length: 128), from: 3)
+    #expect(
+        rig.router.query(RouterRig.address(RouterRig.id(5)), now: rig.now) == .known(RouterRig.prefix(5, length: 128)))
+}
+
+@Test
+func aNeighbourThatComesUpLaterIsNotAsked() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    rig.receive(RouterRig.update(6, metric: 10), from: 1)
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    rig.pass(milliseconds: 500, keepAlive: [2])
+    // Found again elsewhere: nobody need be asked.
+    rig.receive(RouterRig.update(6, metric: 5), from: 2)
+    rig.pass(milliseconds: 1_000, keepAlive: [2])
+    _ = rig.taken()
+    rig.up(3)
+    rig.pass(milliseconds: 30, keepAlive: [2, 3])
+    #expect(rig.sent(to: 3).routeRequests.map(\.prefix) == [RouterRig.prefix(5)])
+    rig.pass(milliseconds: 6_000, keepAlive: [2, 3])
+    rig.up(4)
+    rig.pass(milliseconds: 30, keepAlive: [2, 3])
+    #expect(rig.sent(to: 4).routeRequests.isEmpty)
+}
+
+/// However much is lost at once: the budget for it holds, and what packets wait for is asked for all the same.
+@Test
+func aLotThatWasLostIsAskedForInPart() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    for number in 10..<3_010 as Range<UInt16> { rig.receive(RouterRig.update(number, metric: 10), from: 1) }
+    rig.receive(RouterRig.update(10, metric: 10, length: 128), from: 1)
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    #expect(rig.router.query(RouterRig.address(RouterRig.id(10)), now: rig.now) == .asked(RouterRig.prefix(10)))
+    _ = rig.taken()
+    rig.up(3)
+    rig.pass(milliseconds: 30, keepAlive: [2])
+    let asked = rig.sent(to: 3).routeRequests
+    #expect(asked.contains { $0.prefix == RouterRig.prefix(10, length: 128) })
+    #expect(asked.count < 70)
+}
