@@ -54,6 +54,9 @@ struct Liveness {
     @inline(__always)
     var isPending: Bool { owedSince != .zero || unansweredSince != .zero }
 
+    /// Nothing came for a while though nothing waits for an answer: it does from then on.
+    mutating func expect(since heard: Instant) { unansweredSince = heard }
+
     func owesKeepalive(after milliseconds: UInt64, now: Instant) -> Bool {
         owedSince != .zero && now.milliseconds(since: owedSince) >= milliseconds
     }

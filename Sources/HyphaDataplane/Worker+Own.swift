@@ -110,12 +110,20 @@ extension Worker {
         // Ranges of Int: those of other types allocate in unoptimised builds.
         for i in 0..<Int(linkLimit) {
             let id = UInt32(truncatingIfNeeded: i)
-            guard let link = context.links[id], link.pointee.exists != 0, link.pointee.liveness.isPending else {
-                continue
+            guard let link = context.links[id], link.pointee.exists != 0,
+                link.pointee.liveness.isPending || link.pointee.use.isInUse(now: now)
+            else { continue }
+            if overlooked > 0 {
+                link.pointee.liveness.overlook(nanoseconds: overlooked, now: now)
+                link.pointee.use.overlook(nanoseconds: overlooked, now: now)
             }
-            if overlooked > 0 { link.pointee.liveness.overlook(nanoseconds: overlooked, now: now) }
             // Without room for it now either is left for the next tick.
-            if link.pointee.liveness.wantsAsking(now: now) {
+            if link.pointee.liveness.unansweredSince == .zero, link.pointee.use.isQuiet(now: now),
+                link.pointee.sendSlot != .max
+            {
+                link.pointee.liveness.expect(since: link.pointee.use.heard)
+                askForLife(id)
+            } else if link.pointee.liveness.wantsAsking(now: now) {
                 if link.pointee.sendSlot == .max || askForLife(id) { link.pointee.liveness.asks &+= 1 }
             } else if link.pointee.liveness.owesKeepalive(after: Liveness.linkKeepaliveAfterMilliseconds, now: now),
                 link.pointee.sendSlot == .max || sendLinkMessage(id)
@@ -128,7 +136,7 @@ extension Worker {
                 punts.notice(.linkSilent, id: id)
                 link.pointee.liveness.told(now: now)
             }
-            pending = pending || link.pointee.liveness.isPending
+            pending = pending || link.pointee.liveness.isPending || link.pointee.use.isInUse(now: now)
         }
         for i in 0..<Int(peerLimit) {
             let id = UInt32(truncatingIfNeeded: i)

@@ -163,6 +163,50 @@ struct LivenessTests {
         #expect(asked() == 1)
     }
 
+    /// Behind a cut nobody says anything any more: who was answered a moment before notices it all the same, if the link
+    /// carried packets both ways.
+    @Test func aLinkInUseIsWatched() throws {
+        let bench = try Bench()
+        func asked() -> Int { bench.right.received.filter { $0.inner == [0x80, 0, 0] }.count }
+        bench.fromPeer()
+        bench.fromTun()
+        bench.right.send(bench.right.full([]))
+        bench.node.turn(bench.network.now)
+        bench.network.sleep(bench.node, milliseconds: 90)
+        #expect(asked() == 0)
+        bench.network.sleep(bench.node, milliseconds: 50)
+        #expect(asked() == 1)
+        bench.network.sleep(bench.node, milliseconds: 450)
+        #expect(bench.notices(.linkSilent) == [])
+        bench.network.sleep(bench.node, milliseconds: 60)
+        #expect(bench.notices(.linkSilent) == [bench.right.link])
+    }
+
+    /// Once it is answered and carries no more packets, it is left alone.
+    @Test func aLinkThatWasInUseCalmsDown() throws {
+        let bench = try Bench()
+        bench.fromPeer()
+        bench.fromTun()
+        var asked = 0
+        for _ in 0..<100 {
+            bench.network.sleep(bench.node, milliseconds: 50)
+            let new = bench.right.received.filter { $0.inner == [0x80, 0, 0] }.count
+            asked += new
+            #expect(bench.notices(.linkSilent) == [])
+            bench.node.forget()
+            if new > 0 { bench.right.send(bench.right.full([])) }
+            bench.node.turn(bench.network.now)
+        }
+        #expect((1...3).contains(asked))
+        bench.node.forget()
+        // Packets one way only: nobody is asked.
+        bench.transit()
+        bench.right.send(bench.right.full([]))
+        bench.node.turn(bench.network.now)
+        bench.network.sleep(bench.node, milliseconds: 1_000)
+        #expect(bench.left.received.map(\.inner) == [[]])
+    }
+
     /// Whatever datagram is lost after a packet from A to B, or that and the next one of all: nobody looks silent.
     @Test(arguments: [1, 2], 0..<12) func lossIsNoSilence(losses: Int, first: Int) throws {
         let (network, a, _, b) = try PathTests.line(PathTests.Case(mode: .full, suite: 1))
