@@ -208,7 +208,6 @@ extension Router {
         for query in requests.all where query.ingress != id {
             enqueue(.tlv(.routeRequest(.init(generation: query.generation, prefix: query.prefix)), id))
         }
-        if neighbour.kind == .stock { seekLosses(from: id) }
         for prefix in neighbour.missed { enqueue(.route(prefix, id)) }
         _ = neighbours.update(id) { $0.missed = [] }
         // The neighbour may have kept what it heard in an earlier session: it has to hear also what is gone.

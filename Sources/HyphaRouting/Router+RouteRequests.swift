@@ -81,27 +81,12 @@ extension Router {
     /// it all the same. With the last generation it answers or does nothing: no question that comes too early is left
     /// open in the mesh, where it would stand in the way of later ones.
     mutating func seekElsewhere(_ number: Int) {
-        losses.note(table[number].prefix)
         let request = BabelTLV.RouteRequest(generation: RouteRequests.generationLimit, prefix: table[number].prefix)
         guard !isStopping,
             neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }), lossQueries.take(now: clock)
         else { return }
         for id in neighbours.ids where neighbours[id]?.kind == .stock && neighbours[id]?.isIntroduced == true {
             enqueue(.tlv(.routeRequest(request), id))
-        }
-    }
-
-    /// A stock neighbour comes up: asks it in the same way for what was lost a moment ago. Packets that wait ask for a /64
-    /// only, and what is held as lost inside of it stands in the way of the answer: that is always asked for.
-    mutating func seekLosses(from id: NeighbourID) {
-        guard !isStopping else { return }
-        let table = table
-        let lost = losses.still { table.number(of: $0).map { table[$0].phase == .unreachable } ?? false }
-        // What is being asked for goes to the neighbour anyway.
-        for prefix in lost where requests[prefix] == nil {
-            let isWaitedFor = requests[Prefix(prefix.address, length: UpdateFilter.shortestLength)] != nil
-            guard isWaitedFor || lossQueries.take(now: clock) else { continue }
-            enqueue(.tlv(.routeRequest(.init(generation: RouteRequests.generationLimit, prefix: prefix)), id))
         }
     }
 

@@ -24,7 +24,6 @@ public struct Router: Sendable {
     var table = RouteTable()
     var sources = SourceTable()
     var requests = RouteRequests()
-    var losses = RecentLosses()
     var lossQueries: TokenBucket
     var seqnoRequests = SeqnoRequests()
     /// By number of the prefix, and by number of the neighbour.
