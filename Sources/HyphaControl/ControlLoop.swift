@@ -273,10 +273,14 @@ public struct ControlLoop: Sendable {
             case .forgotten(let key): flows.release(key, now: now, &context)
             case .up(let id):
                 context.isForwardingChanged = true
-                if let link = links.book[id] { routes.linkUp(link, now: now) }
+                if let link = links.book[id] {
+                    routes.linkUp(link, now: now)
+                    streams.linkUp(id, link.key, now: now, &context)
+                }
             case .down(let id):
                 context.isForwardingChanged = true
                 routes.linkDown(id, now: now)
+                streams.linkDown(id, now: now, &context)
             case .renewed(let id, let renewal):
                 if let link = links.book[id] { routes.linkRenewed(link, renewal, now: now) }
             }

@@ -14,6 +14,8 @@ public struct StreamStatus: Sendable {
         case closing
         /// Nobody answered; the next dial comes later.
         case resting
+        /// Found on the local network, and not dialled: there is another link with its node.
+        case standby
     }
 
     /// Id of the link, as in next hops; nil without a connection.
@@ -59,6 +61,7 @@ public struct StreamStatus: Sendable {
         case .resolving: .resolving
         case .dialling, .up: .connecting
         case .resting: .resting
+        case .standby: .standby
         }
     }
 }

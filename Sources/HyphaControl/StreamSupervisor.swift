@@ -33,6 +33,7 @@ struct StreamSupervisor: Sendable {
     /// The last connection of each place that ended.
     private var ended: [Ended?] = []
     private(set) var gate = StreamGate()
+    var linked = LinkedKeys()
     /// The upper half of the next dial number.
     var generation: UInt32 = 0
     private var changes: [StreamChange] = []
@@ -77,7 +78,8 @@ struct StreamSupervisor: Sendable {
         while let number = deadlines.popDue(now: now) {
             guard let target = targets[Int(number)] else { continue }
             switch target.state {
-            case .up: break
+            case .up: leave(number, now: now, &context)
+            case .standby: break
             case .resting: begin(number, now: now, &context)
             case .resolving: dialRound(number, now: now, &context)
             case .dialling: failed(number, error: 110, now: now, &context)
@@ -96,13 +98,6 @@ struct StreamSupervisor: Sendable {
             gate.spoke(connection)
         }
         return known.link
-    }
-
-    /// A connection's neighbour announces itself under this key.
-    mutating func learnt(_ key: PublicKey, link: UInt32) {
-        guard link >= links.firstStream else { return }
-        let place = Int(link - links.firstStream)
-        if self[place] != nil, connections[place]?.key == nil { connections[place]?.key = key }
     }
 
     /// A connection is there.
@@ -143,6 +138,7 @@ struct StreamSupervisor: Sendable {
         if let target {
             context.count.streamsOpened += 1
             update(target, now: now, &context) { $0.connected(id, now: now) }
+            planLeaving(target, now: now, &context)
         } else {
             context.count.streamsAccepted += 1
             if let oldest = gate.waits(id, now: now) {
@@ -211,7 +207,7 @@ struct StreamSupervisor: Sendable {
 
     private subscript(place: Int) -> StreamConnection? { place < connections.count ? connections[place] : nil }
 
-    private func connection(link: UInt32) -> StreamConnection? {
+    func connection(link: UInt32) -> StreamConnection? {
         link >= links.firstStream ? self[Int(link - links.firstStream)] : nil
     }
 
@@ -249,13 +245,18 @@ struct StreamSupervisor: Sendable {
         context.command(WorkerCommand(.closeStream, id: id, value: 1))
     }
 
-    /// Ends a connection with RST. Its neighbour is gone at once, its place when the worker says so.
-    private mutating func finish(_ id: UInt32, reason: String, _ context: inout ControlContext) {
+    /// Ends a connection with RST or FIN. Its neighbour is gone at once, its place when the worker says so. False when it
+    /// ends already.
+    @discardableResult
+    mutating func finish(
+        _ id: UInt32, reason: String, isReset: Bool = true, _ context: inout ControlContext
+    ) -> Bool {
         let place = Int(id & 0xFFFF)
-        guard let connection = self[place], connection.id == id, connection.ending == nil else { return }
+        guard let connection = self[place], connection.id == id, connection.ending == nil else { return false }
         connections[place]?.ending = reason
         changes.append(.down(connection.link))
-        reset(id, &context)
+        context.command(WorkerCommand(.closeStream, id: id, value: isReset ? 1 : 0))
+        return true
     }
 
     private mutating func end(
@@ -267,6 +268,7 @@ struct StreamSupervisor: Sendable {
         context.count.streamsClosed += 1
         if connection.ending == nil { changes.append(.down(connection.link)) }
         log(connection, "closed: \(connection.ending ?? "\(closing)")", now: now, &context)
+        if !isStopping, let key = connection.key { wake(key, now: now, &context) }
         guard !isStopping, let number = connection.target, case .up(connection.id) = targets[Int(number)]?.state else {
             return
         }

@@ -130,8 +130,9 @@ final class StreamRig {
     }
 
     /// A beacon of the local network came.
-    func found(_ endpoint: SocketAddress) {
-        loop.discovered(endpoint: endpoint, now: now)
+    func found(_ endpoint: SocketAddress, as number: UInt8? = nil) {
+        let key = number.map { SimulatedNetwork.identity($0).publicKey }
+        loop.discovered(endpoint: endpoint, key: key, now: now)
         take()
     }
 
