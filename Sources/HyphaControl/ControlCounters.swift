@@ -56,6 +56,8 @@ public struct ControlCounters: Sendable, Equatable {
     /// Peers that marked their stock bodies as native nodes do, and times that native peers got stock bodies.
     public var peersMarked: UInt64 = 0
     public var fellBack: UInt64 = 0
+    /// Peers with which so many stock bodies were exchanged that nonces may meet.
+    public var peersExposed: UInt64 = 0
 
     public init() {}
 
@@ -78,7 +80,7 @@ public struct ControlCounters: Sendable, Equatable {
             ("dials_failed", dialsFailed), ("discovered", discovered), ("discovered_refused", discoveredRefused),
             ("stream_control_received", streamControlReceived), ("stream_control_refused", streamControlRefused),
             ("queries", queries), ("queries_failed", queriesFailed), ("stock_prefixes", stockPrefixes),
-            ("peers_marked", peersMarked), ("fell_back", fellBack),
+            ("peers_marked", peersMarked), ("fell_back", fellBack), ("peers_exposed", peersExposed),
         ]
     }
 }

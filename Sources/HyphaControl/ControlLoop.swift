@@ -218,6 +218,7 @@ public struct ControlLoop: Sendable {
         case .streamFailed: streams.dialFailed(number: notice.id, error: notice.slot, now: now, &context)
         case .stockPrefixLow: renewStockPrefix()
         case .peerMarked: flows.marked(peer: notice.id, &context)
+        case .peerExposed: flows.exposed(peer: notice.id, now: now, &context)
         case .peerFellBack: flows.fellBack(peer: notice.id, now: now, &context)
         case .drained: isDrained = true
         }

@@ -29,6 +29,8 @@ public struct Notice: BitwiseCopyable, Equatable, Sendable {
         case stockPrefixLow
         /// A stock body of peer `id` opened that carried the mark of a native node, for the first time.
         case peerMarked
+        /// So many stock bodies were exchanged with peer `id` under one key that nonces may meet.
+        case peerExposed
         /// Peer `id`, known to be native, falls back to stock bodies.
         case peerFellBack
         /// The worker has drained and stops.
