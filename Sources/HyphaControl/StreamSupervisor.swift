@@ -227,7 +227,7 @@ struct StreamSupervisor: Sendable {
         let reserved = targets.prefix(configuredCount).count { !($0?.isUp ?? true) }
         guard count + reserved < links.streams else {
             context.count.streamsRefusedCap += 1
-            logRefusal("all \(links.streams) places are taken", remote, now: now, &context)
+            logRefusal("all \(links.streams) places are taken", "\(remote)", now: now, &context)
             return false
         }
         let isFamiliar = targets.prefix(configuredCount).contains { target in
@@ -235,7 +235,7 @@ struct StreamSupervisor: Sendable {
         }
         guard gate.admits(remote, isFamiliar: isFamiliar) else {
             context.count.streamsRefusedAddress += 1
-            logRefusal("there are as many from its address as there may be", remote, now: now, &context)
+            logRefusal("there are as many from its address as there may be", "\(remote)", now: now, &context)
             return false
         }
         return true

@@ -24,6 +24,8 @@ struct Streams: ~Copyable {
         var isLeaving = false
         /// In the list of those with something to write.
         var isDirty = false
+        /// It came in too soon after others of its address: nobody was told of it.
+        var isRefused = false
         /// The kernel took less than it was offered: the next write waits for room.
         var isFull = false
     }
@@ -32,6 +34,8 @@ struct Streams: ~Copyable {
     private let hubMemory: UnsafeMutablePointer<StreamHub>
     private let memory: StreamMemory
     let numbering: LinkNumbering
+    private let arrivals: StreamArrivals
+    private var limitTold: Instant?
     let places: UnsafeMutablePointer<Place>
     /// Places of the connections with something to write.
     let dirty: UnsafeMutablePointer<UInt32>
@@ -53,6 +57,7 @@ struct Streams: ~Copyable {
         hubMemory.initialize(
             to: StreamHub(
                 memory: memory, limits: StreamLimits(), capacity: count, flowKey: configuration.stock.hashKey))
+        arrivals = StreamArrivals(key: configuration.stock.hashKey)
         places = .allocate(capacity: max(1, count))
         places.initialize(repeating: Place(), count: max(1, count))
         dirty = .allocate(capacity: max(1, count))
@@ -70,6 +75,7 @@ struct Streams: ~Copyable {
         hubMemory.deinitialize(count: 1)
         hubMemory.deallocate()
         memory.deallocate()
+        arrivals.deallocate()
         places.deallocate()
         dirty.deallocate()
         offers.deallocate()
@@ -98,6 +104,17 @@ struct Streams: ~Copyable {
         place.initialize(to: Place(connection: connection, dial: dial, isDirty: isDirty))
         return true
     }
+
+    /// Whether a connection that comes in from `remote` is taken. If not, control is told of it once a second.
+    mutating func admits(_ remote: SocketAddress, now: Instant, _ punts: inout PuntRings) -> Bool {
+        if arrivals.admits(remote, now: now) { return true }
+        if let last = limitTold, now.milliseconds(since: last) < Streams.limitMilliseconds { return false }
+        let group = remote.address.mappedIPv4.map { UInt64($0) } ?? remote.address.high
+        if punts.notice(Notice(.streamsLimited, prefix: group)) { limitTold = now }
+        return false
+    }
+
+    private static let limitMilliseconds: UInt64 = 1_000
 
     /// Until when nothing happens by itself.
     var nextDeadline: Instant { hub.pointee.nextDeadline }

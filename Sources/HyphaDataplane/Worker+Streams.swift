@@ -75,6 +75,12 @@ extension Worker {
                 streamOpened(event.connection, remote, dial: place.pointee.dial, &io)
             case .accepted(_, _, let remote):
                 _ = streams.occupy(event.connection, dial: .max)
+                guard streams.admits(remote, now: context.now, &punts) else {
+                    counters.add(.connectionsLimited)
+                    place.pointee.isRefused = true
+                    io.close(event.connection, reset: true)
+                    continue
+                }
                 streamOpened(event.connection, remote, dial: .max, &io)
             case .written(let count):
                 counters.add(.streamSentBytes, count)
@@ -119,6 +125,7 @@ extension Worker {
     ) {
         streams.hub.pointee.close(connection)
         forgetStreamLink(connection)
+        guard !place.pointee.isRefused else { return }
         let reason = UInt32(truncatingIfNeeded: max(0, error)) & 0xFFFF
         if place.pointee.dial != .max {
             punts.notice(.streamFailed, id: place.pointee.dial, slot: reason)
