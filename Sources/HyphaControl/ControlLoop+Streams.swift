@@ -50,6 +50,12 @@ extension ControlLoop {
         settle(now: now)
     }
 
+    /// The kernel's round trip on a connection is another one than it was.
+    mutating func measured(connection: UInt32, microseconds: UInt32, now: Instant) {
+        guard let link = streams.measured(connection, microseconds: microseconds) else { return }
+        routes.measured(link, milliseconds: StreamSupervisor.milliseconds(microseconds), now: now)
+    }
+
     /// Packets of this node wait for a route to the /64 with this upper half.
     mutating func needRoute(_ prefix: UInt64, now: Instant) {
         context.count.queries += 1

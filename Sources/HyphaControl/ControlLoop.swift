@@ -217,6 +217,7 @@ public struct ControlLoop: Sendable {
         case .streamClosed: streams.closed(notice.id, StreamClosing(slot: notice.slot), now: now, &context)
         case .streamFailed: streams.dialFailed(number: notice.id, error: notice.slot, now: now, &context)
         case .streamsLimited: streams.limited(notice.prefix, now: now, &context)
+        case .streamRoundTrip: measured(connection: notice.id, microseconds: notice.slot, now: now)
         case .stockPrefixLow: renewStockPrefix()
         case .peerMarked: flows.marked(peer: notice.id, &context)
         case .peerExposed: flows.exposed(peer: notice.id, now: now, &context)

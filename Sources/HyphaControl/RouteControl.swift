@@ -131,6 +131,11 @@ struct RouteControl: Sendable {
         router?.neighbourUp(NeighbourID(UInt16(truncatingIfNeeded: link)), neighbour, now: now)
     }
 
+    /// Its round trip is another one: the router takes that into use when it differs by more than a tenth.
+    mutating func measured(_ link: UInt32, milliseconds: UInt16, now: Instant) {
+        router?.costChanged(NeighbourID(UInt16(truncatingIfNeeded: link)), roundTrip: milliseconds, now: now)
+    }
+
     /// It does no more: what was known through it is forgotten.
     mutating func streamDown(_ link: UInt32, now: Instant) {
         messages.set(nil, of: link)

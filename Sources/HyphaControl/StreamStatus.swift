@@ -33,7 +33,7 @@ public struct StreamStatus: Sendable {
     public let state: State
     /// For how long it has been in this state, or connected, milliseconds.
     public let since: UInt64
-    /// The kernel's measurement when the connection was made; nil when it had none.
+    /// The kernel's measurement: the first one, later the shortest of the last minutes; nil when it had none.
     public let roundTripMicroseconds: UInt32?
     /// The neighbour's key as it says itself: nothing proves it. Nil before it said so.
     public let key: PublicKey?

@@ -146,13 +146,12 @@ struct StreamSupervisor: Sendable {
                 finish(oldest, reason: "it said nothing, and others wait", &context)
             }
         }
-        let milliseconds = (UInt64(opening.roundTrip) + 500) / 1_000
         changes.append(
             .up(
                 connection.link, id,
                 NeighbourLink(
                     kind: .stock, baseCost: remote.isIPv4 ? StreamSupervisor.ipv4Cost : StreamSupervisor.ipv6Cost,
-                    roundTrip: opening.roundTrip == 0 ? nil : UInt16(clamping: milliseconds),
+                    roundTrip: opening.roundTrip == 0 ? nil : StreamSupervisor.milliseconds(opening.roundTrip),
                     isDialled: target != nil)))
         log(connection, "is up", now: now, &context)
     }
@@ -170,6 +169,18 @@ struct StreamSupervisor: Sendable {
         if let connection = connections[place], connection.id == id {
             end(connection, closing, now: now, &context)
         }
+    }
+
+    /// Notes a measured round trip; the link, or nil when the connection is not there any more.
+    mutating func measured(_ id: UInt32, microseconds: UInt32) -> UInt32? {
+        guard let connection = open(id), connection.ending == nil else { return nil }
+        connections[Int(id & 0xFFFF)]?.roundTrip = microseconds
+        return connection.link
+    }
+
+    /// Rounded.
+    static func milliseconds(_ microseconds: UInt32) -> UInt16 {
+        UInt16(clamping: (UInt64(microseconds) + 500) / 1_000)
     }
 
     /// The router hears nothing more from the neighbour on a link.

@@ -26,6 +26,9 @@ struct Streams: ~Copyable {
         var isDirty = false
         /// It came in too soon after others of its address: nobody was told of it.
         var isRefused = false
+        /// When the kernel was asked for its round trip last, and what control was told, microseconds.
+        var measured = Instant.zero
+        var roundTrip: UInt32 = 0
         /// The kernel took less than it was offered: the next write waits for room.
         var isFull = false
     }

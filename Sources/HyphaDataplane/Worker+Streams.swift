@@ -20,6 +20,7 @@ extension Worker {
                 counters.add(.received)
                 guard frame.kind == .data else {
                     takeStreamControl(frame, connection)
+                    measureStream(connection, io)
                     continue
                 }
                 if vector.isFull { runStreamVector(&io) }
@@ -52,6 +53,22 @@ extension Worker {
         }
         pool.release(frame.buffer)
     }
+
+    /// Asks the kernel for a connection's round trip now and then, when a control frame comes: neighbours say something
+    /// every 20 s. The shortest one of the last minutes: the smoothed one rises with every delayed acknowledgement, and
+    /// falls back only with traffic.
+    private mutating func measureStream<IO: StreamIO & ~Copyable>(_ connection: UInt32, _ io: borrowing IO) {
+        guard let place = streams.place(connection),
+            context.now.milliseconds(since: place.pointee.measured) >= Worker.measureMilliseconds
+        else { return }
+        place.pointee.measured = context.now
+        guard let time = io.leastRoundTripTime(connection) else { return }
+        let old = place.pointee.roundTrip
+        guard max(time, old) &- min(time, old) > max(1_000, old &>> 3) else { return }
+        if punts.notice(.streamRoundTrip, id: connection, slot: time) { place.pointee.roundTrip = time }
+    }
+
+    private static let measureMilliseconds: UInt64 = 30_000
 
     /// Steps 3 to 6 for stock frames.
     mutating func runStreamVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
@@ -111,7 +128,11 @@ extension Worker {
             io.close(connection, reset: true)
             return
         }
-        streams.place(connection)?.pointee.dial = .max
+        if let place = streams.place(connection) {
+            place.pointee.dial = .max
+            place.pointee.measured = context.now
+            place.pointee.roundTrip = roundTrip
+        }
         link.initialize(to: LinkRecord())
         link.pointee.exists = 1
         link.pointee.isStream = 1

@@ -28,6 +28,8 @@ public struct Notice: BitwiseCopyable, Equatable, Sendable {
         /// Too many TCP connections came in from one address in a short time; `prefix` is the upper half of an IPv6 address,
         /// or an IPv4 address. At most one a second.
         case streamsLimited
+        /// The kernel's shortest round trip of the last minutes on TCP connection `id` is another one: `slot` microseconds.
+        case streamRoundTrip
         /// The worker is about to use up its nonce prefix for stock bodies.
         case stockPrefixLow
         /// A stock body of peer `id` opened that carried the mark of a native node, for the first time.

@@ -11,6 +11,8 @@ struct MemoryConnection {
     var isStalled = false
     /// Bytes of one write that the peer takes at most.
     var writeLimit = Int.max
+    /// The shortest round trip, microseconds.
+    var leastRoundTrip: UInt32 = 1_000
     /// The write under way.
     var pieces: [Train.Piece] = []
     /// A write is under way or its event was not taken yet.

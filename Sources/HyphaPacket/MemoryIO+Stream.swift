@@ -49,6 +49,11 @@ extension MemoryIO {
         if let place = place(connection) { connections[place].isStalled = isStalled }
     }
 
+    /// The shortest round trip from now on, microseconds.
+    public mutating func setLeastRoundTrip(_ connection: UInt32, _ microseconds: UInt32) {
+        if let place = place(connection) { connections[place].leastRoundTrip = microseconds }
+    }
+
     /// Bytes of one write that the peer takes at most.
     public mutating func setWriteLimit(_ connection: UInt32, _ limit: Int) {
         if let place = place(connection) { connections[place].writeLimit = limit }
@@ -121,6 +126,10 @@ extension MemoryIO: StreamIO {
 
     public func roundTripTime(_ connection: UInt32) -> UInt32? {
         place(connection).flatMap { connections[$0].isOpen ? 1_000 : nil }
+    }
+
+    public func leastRoundTripTime(_ connection: UInt32) -> UInt32? {
+        place(connection).flatMap { connections[$0].isOpen ? connections[$0].leastRoundTrip : nil }
     }
 
     // MARK: Inside

@@ -39,6 +39,10 @@ public protocol StreamIO: PacketIO, ~Copyable {
 
     /// The kernel's smoothed round-trip time in microseconds; nil when the connection is not open. One system call.
     func roundTripTime(_ connection: UInt32) -> UInt32?
+
+    /// The shortest round trip that the kernel measured in the last minutes (Linux: five), in microseconds; nil when the
+    /// connection is not open. One system call.
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32?
 }
 
 extension StreamIO where Self: ~Copyable {

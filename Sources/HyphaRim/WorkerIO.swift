@@ -104,6 +104,7 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
     public mutating func close(_ connection: UInt32, reset: Bool) { state.pointee.close(connection, reset: reset) }
 
     public func roundTripTime(_ connection: UInt32) -> UInt32? { state.pointee.roundTripTime(connection) }
+    public func leastRoundTripTime(_ connection: UInt32) -> UInt32? { state.pointee.leastRoundTripTime(connection) }
 
     public var inFlight: Int { state.pointee.inFlight }
 

@@ -149,6 +149,12 @@ extension WorkerRing {
         return time >= 0 ? UInt32(time) : nil
     }
 
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32? {
+        guard let place = connections.find(connection), connections.records[place].state == .open else { return nil }
+        let time = chy_tcp_least_rtt(connections.records[place].descriptor)
+        return time >= 0 ? UInt32(time) : nil
+    }
+
     // MARK: Taking back
 
     /// A completion of a listener or connection; true when `arrival` was filled.

@@ -71,6 +71,38 @@ import Testing
             ])
     }
 
+    /// A path that moved, or is congested for minutes: the next IHU says so, and routes through it cost more.
+    @Test func aNewRoundTripChangesTheCost() throws {
+        let rig = StreamRig(streaming([]))
+        rig.opened(0, from: near, microseconds: 20_000)
+        rig.opened(1, from: StreamRig.address("192.0.2.9:40000"), microseconds: 50_000)
+        rig.introduce(0, as: 30, metric: 40)
+        rig.introduce(1, as: 30, metric: 40)
+        rig.run(milliseconds: 30_000)
+        func cost() -> UInt16? {
+            _ = rig.takeWritten()
+            rig.control(0, .hello(.init(seqno: 5, interval: 2_000)))
+            guard case .ihu(let ihu)? = rig.takeWritten().flatMap({ FakeStreams.tlvs($0.bytes) }).first else {
+                return nil
+            }
+            return ihu.receiveCost
+        }
+        #expect(cost() == 35 && rig.lookup(30).link == 16)
+        // Less than a tenth is not taken into use.
+        rig.notice(Notice(.streamRoundTrip, id: 0, slot: 22_400))
+        #expect(cost() == 35)
+        rig.notice(Notice(.streamRoundTrip, id: 0, slot: 120_400))
+        #expect(cost() == 135 && rig.streams.first?.roundTripMicroseconds == 120_400)
+        rig.control(1, .hello(.init(seqno: 6, interval: 2_000)))
+        rig.run(milliseconds: 5_000)
+        #expect(rig.lookup(30).link == 17)
+        // Of a connection that is gone, or of another one in its place.
+        rig.notice(Notice(.streamRoundTrip, id: 0x1_0000, slot: 20_000))
+        rig.notice(Notice(.streamRoundTrip, id: 5, slot: 20_000))
+        rig.notice(Notice(.streamRoundTrip, id: 99, slot: 20_000))
+        #expect(cost() == 135)
+    }
+
     /// Many words at once for many neighbours: few pieces, in order, none too long.
     @Test func wordsShareTheirPieces() {
         let rig = StreamRig(streaming([]))

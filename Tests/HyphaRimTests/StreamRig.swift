@@ -161,6 +161,7 @@ final class StreamRig {
     func pause(_ connection: UInt32) { io.pauseReceive(connection) }
     func resume(_ connection: UInt32) { io.resumeReceive(connection) }
     func roundTripTime(_ connection: UInt32) -> UInt32? { io.roundTripTime(connection) }
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32? { io.leastRoundTripTime(connection) }
 }
 
 /// A plain blocking TCP socket: the other side as others see it.
