@@ -105,7 +105,8 @@ let package = Package(
             name: "hypha-bench",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CAEAD", "CSodium", "CBench",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "HyphaSimulator", "CKernel", "CAEAD",
+                "CSodium", "CBench",
             ],
             path: "Bench/hypha-bench",
             swiftSettings: common),

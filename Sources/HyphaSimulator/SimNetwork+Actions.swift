@@ -56,7 +56,7 @@ extension SimNetwork {
         }
         let old = nodes[node].forwarding[prefix]
         nodes[node].forwarding[prefix] = row
-        if old.first != row.first { report.changed = now }
+        if old.first != row.first { report.noteChange(now: now) }
         if (old.routerID == 0) != (row.routerID == 0) {
             report.installed += row.routerID == 0 ? -1 : 1
             if report.installed == report.expected { report.converged = now }
