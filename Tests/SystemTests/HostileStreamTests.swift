@@ -88,5 +88,21 @@ extension SystemTests {
             }
             #expect(try row.hops(from: 0, to: 2).count == 4)
         }
+
+        /// One address that connects over and over: most of it is reset at once, and other neighbours notice nothing.
+        @Test func aFloodOfConnectionsIsTurnedAway() throws {
+            let row = try MixedTopology.chain([.hypha(), .hypha(tun: false), .stock()], .tcp)
+            defer { row.tearDown() }
+            try row.awaitPing(from: 0, to: 2)
+            let ping = try row.background(["ping", "-6", "-i", "0.05", "-c", "60", row.address(2)], on: 0)
+            defer { ping.stop() }
+            for _ in 0..<200 { _ = try? Self.connect(row, from: 0, link: 0) }
+            #expect(ping.exitCode(within: 20) == 0)
+            #expect(ping.output.contains("60 received"), "\(ping.output.suffix(300))")
+            let relay = try row.hyphaReport(1)
+            // 64 at once and 10 a second, two of which were used at the start.
+            #expect((60...140).contains(relay["connections_limited"]), "\(relay.line)")
+            #expect(relay.law.entered == relay.law.accounted, "\(relay.line)")
+        }
     }
 }
