@@ -92,7 +92,16 @@ let package = Package(
         .target(
             name: "HyphaSimulator", dependencies: ["HyphaBase", "HyphaWire", "HyphaRouting"], swiftSettings: memorySafe),
         // Level 6
-        .executableTarget(name: "hypha-sim", dependencies: ["HyphaSimulator"], swiftSettings: common),
+        .target(
+            name: "HyphaNodeSimulator",
+            dependencies: [
+                "HyphaBase", "HyphaPacket", "HyphaFIB", "HyphaSession", "HyphaInterchange", "HyphaIdentity",
+                "HyphaRouting", "HyphaDataplane", "HyphaControl", "HyphaSimulator", "CAEAD",
+            ],
+            swiftSettings: common),
+        // Level 7
+        .executableTarget(
+            name: "hypha-sim", dependencies: ["HyphaSimulator", "HyphaNodeSimulator"], swiftSettings: common),
         .executableTarget(
             name: "hypha",
             dependencies: [
@@ -105,7 +114,8 @@ let package = Package(
             name: "hypha-bench",
             dependencies: [
                 "HyphaBase", "HyphaPacket", "HyphaWire", "HyphaFIB", "HyphaSession", "HyphaInterchange",
-                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "CKernel", "CAEAD", "CSodium", "CBench",
+                "HyphaIdentity", "HyphaRim", "HyphaDataplane", "HyphaControl", "HyphaSimulator", "CKernel", "CAEAD",
+                "CSodium", "CBench",
             ],
             path: "Bench/hypha-bench",
             swiftSettings: common),
@@ -172,6 +182,9 @@ let package = Package(
                 "hypha", "HyphaControl", "HyphaDataplane", "HyphaInterchange", "HyphaRim", "HyphaRouting",
                 "HyphaIdentity", "HyphaSession", "HyphaWire", "HyphaBase", "CKernel",
             ],
+            swiftSettings: common),
+        .testTarget(
+            name: "HyphaNodeSimulatorTests", dependencies: ["HyphaNodeSimulator", "HyphaSimulator", "HyphaBase"],
             swiftSettings: common),
         .testTarget(name: "HyphaHouseTests", swiftSettings: common),
         .testTarget(name: "SystemTests", dependencies: ["StockModel", "HyphaBase"], swiftSettings: common),

@@ -11,6 +11,7 @@ enum BenchCommand {
         case "stream-sink": return StreamSink.main()
         case "hello-probe": return HelloProbe.main()
         case "bare-relay": return BareRelay.main()
+        case "mesh-run": return MeshRun.main()
         default: break
         }
         let options: BenchOptions
@@ -44,6 +45,9 @@ enum BenchCommand {
                     if isSample, options.transport == .udp { result.rows += try relay(options, .tcp, isSample: true) }
                 case .ihu: result.rows += try ihu(options, isSample: isSample)
                 case .tunnel: result.rows += try tunnel(options, isSample: isSample)
+                case .mesh:
+                    result.rows += try MeshBench(nodes: options.nodes(isSample ? 200 : 2_000), leaves: options.leaves)
+                        .run()
                 }
             } catch .interrupted {
                 BenchEndpoint.write("hypha-bench: ended by a signal\n", to: 2)
@@ -141,7 +145,7 @@ enum BenchCommand {
     }
 
     static let helpText = """
-        usage: hypha-bench [crypto] [fib] [relay] [ihu] [tunnel] [options]
+        usage: hypha-bench [crypto] [fib] [relay] [ihu] [tunnel] [mesh] [options]
 
         Measures this build on this machine. Without the name of a benchmark: a short sample of all.
 
@@ -150,6 +154,7 @@ enum BenchCommand {
           relay     one hypha node forwards from a sender to a sink (root; needs ip)
           ihu       how soon a node answers the Hellos of stock neighbours, idle and at full rate (root; needs ip)
           tunnel    iperf3 through two hypha nodes with TUN (root; needs ip, ping, iperf3)
+          mesh      a simulated mesh of --nodes routers: convergence, memory, control traffic of an idle leaf
 
         relay, ihu and tunnel run real nodes in network namespaces of their own, which the kernel frees when the
         benchmark ends, however it ends. They pin what they start: sender and sink on the first usable core and
@@ -168,7 +173,10 @@ enum BenchCommand {
           --suite NAME       aes or chacha (relay, tunnel: aes where the processor has it; crypto: both)
           --workers N        relay, ihu and tunnel: forwarding threads of a node (1)
           --prefixes N       fib: size of the table (200000)
+          --nodes N          mesh: routers, ten of them hubs (2000: 4 GB and 100 s of CPU for each kind of leaf)
+          --leaves KIND      mesh: relay for leaves that pass on routes, leaf for such that do not (both in turn)
           --singles          relay: the sender's link carries no trains, the relay gets each datagram alone
+          --node-first       ihu: the node runs before ordinary programs on its core (SCHED_FIFO)
           --max-memory SIZE  relay: packets sealed ahead (1.2G); a burst ends when they are used
           --binary PATH      the hypha to run (beside this program, else from PATH)
           --json             one JSON array of results in place of the table
@@ -184,7 +192,14 @@ enum BenchCommand {
         its. CPU time of the node counts over the mean of what came in and what went out, because a node drops
         what a slower sink does not take. The links' MTU is 1500.
 
-        ihu: five neighbours send a Hello every 25 ms each, in turn. The time ends when the kernel has the IHU.
+        mesh: every leaf has two hubs, every node a route to every other. Control traffic is that of 650 s after the first
+        minute, both directions together, with UDP and IPv4 headers; it is told by kind of message as well.
+
+        ihu: five neighbours send a Hello every 25 ms each, in turn. The time ends when the kernel has the IHU. Then
+        the same while a sender and a sink of data frames keep the node at its limit. Above 1 ms an answer is late;
+        what is not there after 1 s is loss. A node waits for its core when other programs run on it, as long as
+        their time slices last (some ms): with --node-first it does not, and the figures are its own. The kernel
+        leaves it 95 % of its core then (kernel.sched_rt_runtime_us).
 
         Exit codes: 0 done, 1 failed or nothing could run, 2 usage.
 

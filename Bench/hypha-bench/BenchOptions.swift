@@ -4,7 +4,7 @@ import Glibc
 struct BenchOptions {
     /// A benchmark, as it is called on the command line.
     enum Bench: String, CaseIterable {
-        case crypto, fib, relay, ihu, tunnel
+        case crypto, fib, relay, ihu, tunnel, mesh
     }
 
     /// Empty: a short sample of all.
@@ -17,20 +17,28 @@ struct BenchOptions {
     var suite: CipherSuite?
     var workers = 1
     var prefixes = 200_000
+    /// Kind of leaves of a mesh; nil: both in turn.
+    var leaves: MeshBench.Leaves?
     /// Most bytes of packets that the relay's sender seals ahead.
     var maxMemory = 1_288_490_188
     var binary: String?
     var json = false
     var singles = false
+    /// The node runs before ordinary programs.
+    var nodeFirst = false
     var help = false
     private var givenSeconds: Double?
     private var givenRounds: Int?
+    private var givenNodes: Int?
 
     /// `--seconds`, else the benchmark's own.
     func seconds(_ standard: Double) -> Double { givenSeconds ?? standard }
 
     /// `--rounds`, else the benchmark's own.
     func rounds(_ standard: Int) -> Int { givenRounds ?? standard }
+
+    /// `--nodes`, else the benchmark's own.
+    func nodes(_ standard: Int) -> Int { givenNodes ?? standard }
 
     /// The same options for the sample: less of everything that was not given.
     var sample: BenchOptions {
@@ -68,6 +76,7 @@ struct BenchOptions {
         switch name {
         case "--json": json = true
         case "--singles": singles = true
+        case "--node-first": nodeFirst = true
         case "--help", "-h": help = true
         default: return false
         }
@@ -98,6 +107,8 @@ struct BenchOptions {
         case "--workers": workers = try number(name, value, 1...64)
         case "--rounds": givenRounds = try number(name, value, 1...1_000)
         case "--prefixes": prefixes = try number(name, value, 1...10_000_000)
+        case "--nodes": givenNodes = try number(name, value, 10...10_000)
+        case "--leaves": leaves = try choice(name, value) as MeshBench.Leaves
         case "--max-memory": maxMemory = try byteSize(name, value)
         case "--binary": binary = value
         default: throw .failed("unknown option \(name)")

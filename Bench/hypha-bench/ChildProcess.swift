@@ -15,11 +15,12 @@ final class ChildProcess {
     private var received: [UInt8] = []
     private var status: Int32?
 
-    /// Starts `arguments`. `network`: a namespace descriptor or -1; `cpus`: bit set of cores, 0 for all; `interrupt`: a
-    /// descriptor that ends every wait when it becomes readable, or -1.
+    /// Starts `arguments`. `network`: a namespace descriptor or -1; `cpus`: bit set of cores, 0 for all;
+    /// `runsFirst`: before ordinary programs, or not at all; `interrupt`: a descriptor that ends every wait when it becomes
+    /// readable, or -1.
     init(
         name: String, _ arguments: [String], network: Int32 = -1, cpus: UInt64 = 0, niceness: Int32 = 0,
-        interrupt: Int32
+        runsFirst: Bool = false, interrupt: Int32
     ) throws(BenchError) {
         self.name = name
         self.interrupt = interrupt
@@ -39,7 +40,7 @@ final class ChildProcess {
         pid = constant.withUnsafeBufferPointer { list in
             var child = cbench_child(
                 arguments: list.baseAddress, network: network, cpus: cpus, niceness: niceness, input: inputPipe[0],
-                output: outputPipe[1], errors: errorFile, death_signal: SIGKILL)
+                output: outputPipe[1], errors: errorFile, runs_first: runsFirst ? 1 : 0, death_signal: SIGKILL)
             return cbench_spawn(&child)
         }
         close(inputPipe[0])

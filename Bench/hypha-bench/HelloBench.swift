@@ -17,7 +17,9 @@ struct HelloBench {
     func run() throws(BenchError) -> [BenchRow] {
         let testbed = try Testbed()
         defer { testbed.close() }
-        let rig = try StreamRig(testbed, options, binary: binary, payload: StockData.commonPayload, withBare: false)
+        let rig = try StreamRig(
+            testbed, options, binary: binary, payload: StockData.commonPayload, withBare: false,
+            runsFirst: options.nodeFirst)
         do throws(BenchError) {
             let c = try Namespaces.third(testbed, of: rig.relay)
             let secret = NodeProcess.makeSecret()
@@ -67,6 +69,7 @@ struct HelloBench {
         let micros = { (key: String) throws(BenchError) in Double(try probed.number(key)) / 1_000 }
         let samples = try probed.number("samples")
         let lost = try probed.number("lost")
+        let late = try probed.number("late")
         let (median, tail, longest) = (
             try micros("arrived_p50"), try micros("arrived_p99"), try micros("arrived_max")
         )
@@ -76,15 +79,18 @@ struct HelloBench {
             bench: "ihu", name: name, size: 0, pps: 0, gbps: gbps, cpuNanosecondsPerPacket: 0,
             loss: Double(lost) / Double(max(1, samples &+ lost)), drops: 0,
             details: [
-                ("samples", .count(samples)), ("p50_us", .number(median)), ("p99_us", .number(tail)),
+                ("samples", .count(samples)), ("late", .count(late)), ("p50_us", .number(median)),
+                ("p99_us", .number(tail)),
                 ("max_us", .number(longest)), ("read_p50_us", .number(try micros("read_p50"))),
                 ("read_p99_us", .number(try micros("read_p99"))), ("read_max_us", .number(try micros("read_max"))),
                 ("stamped", .count(try probed.number("stamped"))), ("runs_first", .count(isFirst ? 1 : 0)),
-                ("node_share", .number(usage.ran)), ("node_wait", .number(usage.waited)),
+                ("node_first", .count(options.nodeFirst ? 1 : 0)), ("node_share", .number(usage.ran)),
+                ("node_wait", .number(usage.waited)),
             ],
             note: "answer after \(figures[0]) us (median), \(figures[1]) (99 %), \(figures[2]) (longest) of \(samples) "
-                + "Hellos; node \(BenchResult.fixed(usage.ran * 100, 0)) % of its core, and waited for it "
+                + "Hellos, \(late) above 1 ms; node \(BenchResult.fixed(usage.ran * 100, 0)) % of its core, and waited for it "
                 + "\(BenchResult.fixed(usage.waited * 100, 0)) % of the time"
+                + (options.nodeFirst ? "; it ran before ordinary programs" : "")
                 + (isFirst ? "" : "; the probe could not run before other work"))
     }
 }

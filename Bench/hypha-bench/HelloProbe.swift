@@ -7,12 +7,14 @@ import HyphaWire
 ///
 /// | command | answer |
 /// |---|---|
-/// | `probe ns= interval=` | `probed samples= lost= stamped= first=` and the columns of `Delays`, all in ns |
+/// | `probe ns= interval=` | `probed samples= lost= late= stamped= first=` and the columns of `Delays`, all in ns |
 ///
 /// It runs before everything else on its core where the system allows that (`first=1`), and reads without sleeping while
 /// it waits. What counts is when the kernel got the IHU, so that a core shared with other neighbours is not the node's
 /// delay; when it was read is told beside it.
 final class HelloProbe {
+    /// An IHU that takes longer is late.
+    private static let limit: UInt64 = 1_000_000
     /// An IHU that takes longer is lost.
     private static let patience: UInt64 = 1_000_000_000
     /// Without sleeping at most so long, or the other neighbours on this core would get nothing.
@@ -93,7 +95,8 @@ final class HelloProbe {
             PipeMessage(
                 "probed",
                 [
-                    ("samples", "\(arrived.count)"), ("lost", "\(lost)"), ("stamped", "\(stamped)"),
+                    ("samples", "\(arrived.count)"), ("lost", "\(lost)"),
+                    ("late", "\(arrived.count { $0 > HelloProbe.limit })"), ("stamped", "\(stamped)"),
                     ("first", runsFirst ? "1" : "0"),
                 ] + all.fields("arrived") + seen.fields("read")))
     }

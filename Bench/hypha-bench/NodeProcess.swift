@@ -16,10 +16,10 @@ final class NodeProcess {
     static func makeSecret() -> [UInt8] { BenchLink.randomBytes(32) }
 
     /// Starts a node and waits until it forwards. `configuration` follows the `[node]` section, which names the key.
+    /// `runsFirst`: before ordinary programs on its cores.
     init(
         _ testbed: Testbed, binary: String, label: String, secret: [UInt8], configuration: String,
-        in namespace: Namespace,
-        cpus: UInt64
+        in namespace: Namespace, cpus: UInt64, runsFirst: Bool = false
     ) throws(BenchError) {
         guard let identity = NodeIdentity(secret: secret) else { throw .failed("a secret key has 32 bytes") }
         self.identity = identity
@@ -27,7 +27,9 @@ final class NodeProcess {
         let keyFile = try testbed.directory.write("\(label).key", secret)
         let text = "[node]\nkey_file = \"\(keyFile)\"\n[discovery]\nenabled = false\n\(configuration)"
         let file = try testbed.directory.write("\(label).toml", Array(text.utf8))
-        child = try testbed.spawn("hypha \(label)", [binary, "run", "--config", file], in: namespace, cpus: cpus)
+        child = try testbed.spawn(
+            "hypha \(label)", [binary, "run", "--config", file], in: namespace, cpus: cpus,
+            runsFirst: runsFirst)
         while true {
             guard let line = try child.readLine(within: 10) else {
                 throw .failed("hypha \(label) ended before it was ready\(child.errorNote)")

@@ -19,6 +19,11 @@ struct PipeMessage: CustomStringConvertible {
 
     var description: String { ([verb] + fields.map { "\($0.key)=\($0.value)" }).joined(separator: " ") }
 
+    /// Names of the fields, in order.
+    var keys: [String] { fields.map(\.key) }
+
+    func has(_ key: String) -> Bool { keys.contains(key) }
+
     /// The text of a field; throws when it is not there.
     func text(_ key: String) throws(BenchError) -> String {
         guard let field = fields.first(where: { $0.key == key }) else {

@@ -14,9 +14,11 @@ struct StreamRig {
 
     private static let barePort: UInt16 = 9_652
 
-    /// Starts all of it and returns when frames pass. `payload`: bytes behind the header of a data frame.
+    /// Starts all of it and returns when frames pass. `payload`: bytes behind the header of a data frame;
+    /// `runsFirst`: the node runs before ordinary programs.
     init(
-        _ testbed: Testbed, _ options: BenchOptions, binary: String, payload: Int, withBare: Bool
+        _ testbed: Testbed, _ options: BenchOptions, binary: String, payload: Int, withBare: Bool,
+        runsFirst: Bool = false
     ) throws(BenchError) {
         self.testbed = testbed
         let (a, r, b) = try Namespaces.relay(testbed, mtu: Namespaces.Relay.streamMTU)
@@ -26,7 +28,8 @@ struct StreamRig {
         relay = r
         let node = try NodeProcess(
             testbed, binary: binary, label: "R", secret: NodeProcess.makeSecret(),
-            configuration: StreamRig.configuration(cores, workers: options.workers), in: r, cpus: cores.second)
+            configuration: StreamRig.configuration(cores, workers: options.workers), in: r, cpus: cores.second,
+            runsFirst: runsFirst)
         self.node = node
         do throws(BenchError) {
             pair = try StreamPair(

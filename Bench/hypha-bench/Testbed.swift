@@ -35,13 +35,14 @@ final class Testbed {
         return namespace
     }
 
-    /// Starts a child that ends with this testbed at the latest.
+    /// Starts a child that ends with this testbed at the latest; without a namespace in that of the benchmark.
     func spawn(
-        _ name: String, _ arguments: [String], in namespace: Namespace, cpus: UInt64 = 0,
-        niceness: Int32 = Testbed.niceness
+        _ name: String, _ arguments: [String], in namespace: Namespace? = nil, cpus: UInt64 = 0,
+        niceness: Int32 = Testbed.niceness, runsFirst: Bool = false
     ) throws(BenchError) -> ChildProcess {
         let child = try ChildProcess(
-            name: name, arguments, network: namespace.descriptor, cpus: cpus, niceness: niceness, interrupt: interrupt)
+            name: name, arguments, network: namespace?.descriptor ?? -1, cpus: cpus, niceness: niceness,
+            runsFirst: runsFirst, interrupt: interrupt)
         children.append(child)
         return child
     }

@@ -79,6 +79,8 @@ int cbench_spawn(const cbench_child *child) {
     step = "cores";
     if (child->cpus != 0 && pin(child->cpus) != 0) goto failed;
     if (child->niceness != 0) (void)setpriority(PRIO_PROCESS, 0, child->niceness);
+    step = "a place before ordinary programs (SCHED_FIFO)";
+    if (child->runs_first != 0 && cbench_run_first() != 0) goto failed;
     step = "descriptors";
     // Above 2 first, so that no dup2 overwrites what the next one needs.
     int files[3] = { child->input, child->output, child->errors };

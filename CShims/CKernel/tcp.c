@@ -9,7 +9,8 @@
 enum {
     // Milliseconds that written bytes, or probes of a closed window, may stay unanswered.
     user_timeout = 12000,
-    // Bytes that the kernel holds before it has sent them once; what else waits is the caller's to order and to drop.
+    // Bytes that the kernel holds before it has sent them once, until chy_tcp_unsent says otherwise; what else waits is
+    // the caller's to order and to drop.
     // The size of the kernel's queue is left to the kernel: a fixed one would limit long fast paths.
     unsent = 131072,
     backlog = 1024,
@@ -83,6 +84,10 @@ int chy_tcp_rtt(int fd) {
     memset(&info, 0, sizeof info);
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return -errno;
     return (int)(info.tcpi_rtt & 0x7fffffff);
+}
+
+int chy_tcp_unsent(int fd, uint32_t bytes) {
+    return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) == 0 ? 0 : -errno;
 }
 
 void chy_tcp_close(int fd, int reset) {

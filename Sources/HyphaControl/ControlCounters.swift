@@ -38,6 +38,8 @@ public struct ControlCounters: Sendable, Equatable {
     public var streamsGaveWay: UInt64 = 0
     /// TCP links whose neighbour answered no Hello.
     public var streamsDead: UInt64 = 0
+    /// TCP links to places found on the local network that ended in order because an HL1 link with the node had lasted.
+    public var streamsSpared: UInt64 = 0
     public var streamsClosed: UInt64 = 0
     public var dialsFailed: UInt64 = 0
     /// Places found on the local network to dial, and those of them for which there was no room.
@@ -54,6 +56,8 @@ public struct ControlCounters: Sendable, Equatable {
     /// Peers that marked their stock bodies as native nodes do, and times that native peers got stock bodies.
     public var peersMarked: UInt64 = 0
     public var fellBack: UInt64 = 0
+    /// Peers with which so many stock bodies were exchanged that nonces may meet.
+    public var peersExposed: UInt64 = 0
 
     public init() {}
 
@@ -71,11 +75,12 @@ public struct ControlCounters: Sendable, Equatable {
             ("parked_rejected", parkedRejected), ("peers_evicted", peersEvicted),
             ("streams_opened", streamsOpened), ("streams_accepted", streamsAccepted),
             ("streams_refused_cap", streamsRefusedCap), ("streams_refused_address", streamsRefusedAddress),
-            ("streams_gave_way", streamsGaveWay), ("streams_dead", streamsDead), ("streams_closed", streamsClosed),
+            ("streams_gave_way", streamsGaveWay), ("streams_dead", streamsDead), ("streams_spared", streamsSpared),
+            ("streams_closed", streamsClosed),
             ("dials_failed", dialsFailed), ("discovered", discovered), ("discovered_refused", discoveredRefused),
             ("stream_control_received", streamControlReceived), ("stream_control_refused", streamControlRefused),
             ("queries", queries), ("queries_failed", queriesFailed), ("stock_prefixes", stockPrefixes),
-            ("peers_marked", peersMarked), ("fell_back", fellBack),
+            ("peers_marked", peersMarked), ("fell_back", fellBack), ("peers_exposed", peersExposed),
         ]
     }
 }

@@ -1,5 +1,5 @@
 public import HyphaBase
-import HyphaIdentity
+public import HyphaIdentity
 import HyphaInterchange
 import HyphaRouting
 import HyphaWire
@@ -7,15 +7,19 @@ import HyphaWire
 /// TCP links, and what packets wait for on the way to stock nodes.
 extension ControlLoop {
     /// A place on the local network said that it takes TCP connections. It is dialled unless there is a connection with its
-    /// host, and forgotten after three dials in a row that came to nothing. At most 64 such places are known at a time.
-    public mutating func discovered(endpoint: SocketAddress, now: Instant) {
-        streams.discovered(endpoint, now: now, &context)
+    /// host or another link with the node that has `key`, and forgotten after three dials in a row that came to nothing.
+    /// `key`: what its beacon says. At most 64 such places are known at a time.
+    public mutating func discovered(endpoint: SocketAddress, key: PublicKey? = nil, now: Instant) {
+        streams.discovered(endpoint, key: key, now: now, &context)
     }
+
+    /// Nothing was heard of a place that was `discovered` for long: it is not dialled any more.
+    public mutating func unheard(endpoint: SocketAddress) { streams.unheard(endpoint) }
 
     /// Whether there is a TCP link with the machine at an address, whoever made it.
     public func hasStream(with endpoint: SocketAddress) -> Bool { streams.isConnected(endpoint) }
 
-    /// Whether a place that was `discovered` is still to be dialled, or connected.
+    /// Whether a place that was `discovered` is known: connected, to be dialled, or standing by.
     public func dials(_ endpoint: SocketAddress) -> Bool {
         streams.targets.contains { $0?.addresses.contains(endpoint) ?? false }
     }
@@ -41,9 +45,15 @@ extension ControlLoop {
         switch sender {
         case .unknown: break
         case .own: streams.isOwn(link, &context)
-        case .key(let key): streams.learnt(key, link: link)
+        case .key(let key): streams.learnt(key, link: link, now: now, &context)
         }
         settle(now: now)
+    }
+
+    /// The kernel's round trip on a connection is another one than it was.
+    mutating func measured(connection: UInt32, microseconds: UInt32, now: Instant) {
+        guard let link = streams.measured(connection, microseconds: microseconds) else { return }
+        routes.measured(link, milliseconds: StreamSupervisor.milliseconds(microseconds), now: now)
     }
 
     /// Packets of this node wait for a route to the /64 with this upper half.
@@ -79,6 +89,12 @@ extension ControlLoop {
 }
 
 extension WorkerCommand {
+    /// Hellos on a TCP connection are answered with this, which has no address.
+    static func answerHellos(of connection: UInt32, with answer: BabelTLV.IHU) -> WorkerCommand {
+        WorkerCommand(
+            .answerHellos, id: connection, value: UInt32(answer.interval) << 16 | UInt32(answer.receiveCost))
+    }
+
     /// A command about packets that wait for a route to the /64 with this upper half.
     static func aboutRoute(_ operation: Operation, to prefix: UInt64) -> WorkerCommand {
         let address = IPv6Address(high: prefix, low: 0)

@@ -216,8 +216,11 @@ public struct ControlLoop: Sendable {
         case .routeUsed: routes.used(notice.prefix, now: now)
         case .streamClosed: streams.closed(notice.id, StreamClosing(slot: notice.slot), now: now, &context)
         case .streamFailed: streams.dialFailed(number: notice.id, error: notice.slot, now: now, &context)
+        case .streamsLimited: streams.limited(notice.prefix, now: now, &context)
+        case .streamRoundTrip: measured(connection: notice.id, microseconds: notice.slot, now: now)
         case .stockPrefixLow: renewStockPrefix()
         case .peerMarked: flows.marked(peer: notice.id, &context)
+        case .peerExposed: flows.exposed(peer: notice.id, now: now, &context)
         case .peerFellBack: flows.fellBack(peer: notice.id, now: now, &context)
         case .drained: isDrained = true
         }
@@ -273,10 +276,14 @@ public struct ControlLoop: Sendable {
             case .forgotten(let key): flows.release(key, now: now, &context)
             case .up(let id):
                 context.isForwardingChanged = true
-                if let link = links.book[id] { routes.linkUp(link, now: now) }
+                if let link = links.book[id] {
+                    routes.linkUp(link, now: now)
+                    streams.linkUp(id, link.key, now: now, &context)
+                }
             case .down(let id):
                 context.isForwardingChanged = true
                 routes.linkDown(id, now: now)
+                streams.linkDown(id, now: now, &context)
             case .renewed(let id, let renewal):
                 if let link = links.book[id] { routes.linkRenewed(link, renewal, now: now) }
             }

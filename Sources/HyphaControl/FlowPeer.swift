@@ -22,6 +22,8 @@ struct FlowPeer: Sendable {
     var announced: UInt32?
     /// When a fall back to stock bodies was logged last.
     var fellBack: Instant?
+    /// When its exposure was logged last.
+    var exposed: Instant?
     /// INITs go on until then unless something asks again.
     var wantedUntil = Instant.zero
     /// When the packets that wait were or will be given up; nil when none are known to wait.
@@ -52,6 +54,8 @@ struct FlowPeer: Sendable {
 
     /// Between two lines about falling back.
     static let fellBackMilliseconds: UInt64 = 600_000
+    /// Between two lines about exposure.
+    static let exposedMilliseconds: UInt64 = 3_600_000
 
     init(id: UInt32, key: PublicKey, own: PublicKey, isConfigured: Bool = false, isProven: Bool = false, now: Instant) {
         self.id = id

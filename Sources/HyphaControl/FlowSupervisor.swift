@@ -170,6 +170,22 @@ struct FlowSupervisor: Sendable {
                 + "packets go in stock bodies for now, which anybody who has its key or ours could open")
     }
 
+    /// So many stock bodies were exchanged with the peer that nonces may meet under the one key that they have in common.
+    mutating func exposed(peer id: UInt32, now: Instant, _ context: inout ControlContext) {
+        guard let peer = book[id] else { return }
+        if let last = peer.exposed {
+            guard now.milliseconds(since: last) >= FlowPeer.exposedMilliseconds else { return }
+        } else {
+            context.count.peersExposed += 1
+        }
+        _ = book.update(id) { $0.exposed = now }
+        context.log(
+            .warning, key: "exposed-\(id)",
+            "peer \(peer.key.hex.prefix(16)) at \(peer.address): so many packets were exchanged with it as Mycelium seals "
+                + "them, under one key that never changes, that two may soon have the same nonce, which would give their "
+                + "contents away; run hypha there too, which changes its keys, or give one of the two nodes a new key")
+    }
+
     /// Somebody says that the node at `address` does not know the session with receiver index `index`. A hint: it
     /// counts if that is the session in use, and starts one INIT a second at most. False when it is not ours.
     mutating func unknownSession(
@@ -219,7 +235,10 @@ struct FlowSupervisor: Sendable {
             let path = HandshakePath.overlay(answer.source, link: .max)
             guard let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now) else { continue }
             environment.counters.respRepeated += 1
-            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+            perform(answer.owner, now: now, &context) { peer, _, _ in
+                peer.machine.answeredAgain(answer, now: now)
+                return [reply]
+            }
         }
     }
 
@@ -246,7 +265,10 @@ struct FlowSupervisor: Sendable {
             let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now)
         {
             environment.counters.respRepeated += 1
-            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+            perform(answer.owner, now: now, &context) { peer, _, _ in
+                peer.machine.answeredAgain(answer, now: now)
+                return [reply]
+            }
             return
         }
         guard

@@ -28,6 +28,11 @@ extension HandshakeMachine {
         return .reply(withCookie(answer.response, now: now), path)
     }
 
+    /// It went out: its session waits as long as after the first time.
+    mutating func answeredAgain(_ answer: AnswerCache.Answer, now: Instant) {
+        slots.answeredAgain(slot: answer.slot, now: now)
+    }
+
     private mutating func respond(
         to received: ReceivedInit, _ message: [UInt8], _ path: HandshakePath, byCookie: Bool, now: Instant,
         _ environment: inout HandshakeEnvironment, _ context: inout ControlContext

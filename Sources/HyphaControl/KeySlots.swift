@@ -8,8 +8,8 @@ import HyphaSession
 /// |---|---|---|
 /// | current | the newest that both ends have | sent and received on |
 /// | previous | the one before, or the loser of two that crossed | received on |
-/// | next | answered by us, not confirmed | received on, 5 s |
-/// | by cookie | the same for an INIT with a stale time and a good cookie | received on, 2 s |
+/// | next | answered by us, not confirmed | received on, until 5 s after the last answer |
+/// | by cookie | the same for an INIT with a stale time and a good cookie | received on, until 2 s after it |
 struct KeySlots: Sendable {
     private(set) var current: HeldSession?
     private(set) var previous: HeldSession?
@@ -56,6 +56,13 @@ struct KeySlots: Sendable {
         return byCookie
     }
 
+    /// The answer that made the session in `slot` went out once more: its first packet has as long as after the first
+    /// time.
+    mutating func answeredAgain(slot: UInt32, now: Instant) {
+        if next?.slot == slot { next?.settled = now }
+        if byCookie?.slot == slot { byCookie?.settled = now }
+    }
+
     /// Takes a session of our own making, at its RESP. `isLower`: our static key is the lower of the two.
     mutating func adopt(_ session: HeldSession, now: Instant, isLower: Bool) -> (
         isCurrent: Bool, dropped: [HeldSession]
@@ -96,12 +103,13 @@ struct KeySlots: Sendable {
     }
 
     /// Makes a session current, and the current one previous; the other way round when two crossed and the one in use
-    /// is that of the lower key.
+    /// is that of the lower key. A session with another run of the peer has not crossed: the run before is over.
     private mutating func settle(
         _ session: HeldSession, now: Instant, isLower: Bool
     ) -> (isCurrent: Bool, dropped: [HeldSession]) {
         let dropped = [previous].compactMap { $0 }
-        if let inUse = current, inUse.isInitiator != session.isInitiator, inUse.isInitiator == isLower,
+        if let inUse = current, inUse.bootID == session.bootID, inUse.isInitiator != session.isInitiator,
+            inUse.isInitiator == isLower,
             now.milliseconds(since: inUse.settled) < KeySlots.crossingMilliseconds
         {
             previous = session
@@ -115,10 +123,10 @@ struct KeySlots: Sendable {
     /// Removes and returns what has reached its end.
     mutating func expire(now: Instant) -> [HeldSession] {
         var ended: [HeldSession] = []
-        KeySlots.expire(&current, SessionLimits.rejectAfterMilliseconds, now, &ended)
-        KeySlots.expire(&previous, SessionLimits.rejectAfterMilliseconds, now, &ended)
-        KeySlots.expire(&next, KeySlots.nextMilliseconds, now, &ended)
-        KeySlots.expire(&byCookie, KeySlots.byCookieMilliseconds, now, &ended)
+        KeySlots.expire(&current, KeySlots.end(created:), now, &ended)
+        KeySlots.expire(&previous, KeySlots.end(created:), now, &ended)
+        KeySlots.expire(&next, KeySlots.end(next:), now, &ended)
+        KeySlots.expire(&byCookie, KeySlots.end(byCookie:), now, &ended)
         return ended
     }
 
@@ -131,19 +139,30 @@ struct KeySlots: Sendable {
     /// When `expire` has something to do.
     var nextDeadline: Instant? {
         var nearest: Instant?
-        for (session, life) in [
-            (current, SessionLimits.rejectAfterMilliseconds), (previous, SessionLimits.rejectAfterMilliseconds),
-            (next, KeySlots.nextMilliseconds), (byCookie, KeySlots.byCookieMilliseconds),
-        ] {
-            if let session { nearest = .earliest(nearest, session.created.advanced(byMilliseconds: life)) }
+        for session in [current, previous] {
+            if let session { nearest = .earliest(nearest, KeySlots.end(created: session)) }
         }
+        if let next { nearest = .earliest(nearest, KeySlots.end(next: next)) }
+        if let byCookie { nearest = .earliest(nearest, KeySlots.end(byCookie: byCookie)) }
         return nearest
     }
 
+    private static func end(created session: HeldSession) -> Instant {
+        session.created.advanced(byMilliseconds: SessionLimits.rejectAfterMilliseconds)
+    }
+
+    private static func end(next session: HeldSession) -> Instant {
+        session.settled.advanced(byMilliseconds: nextMilliseconds)
+    }
+
+    private static func end(byCookie session: HeldSession) -> Instant {
+        session.settled.advanced(byMilliseconds: byCookieMilliseconds)
+    }
+
     private static func expire(
-        _ slot: inout HeldSession?, _ life: UInt64, _ now: Instant, _ ended: inout [HeldSession]
+        _ slot: inout HeldSession?, _ end: (HeldSession) -> Instant, _ now: Instant, _ ended: inout [HeldSession]
     ) {
-        guard let session = slot, now >= session.created.advanced(byMilliseconds: life) else { return }
+        guard let session = slot, now >= end(session) else { return }
         ended.append(session)
         slot = nil
     }

@@ -49,6 +49,8 @@ struct Link: Sendable {
     /// A session that comes sooner after the last one is no renewal.
     static let earlyMilliseconds: UInt64 = 100_000
     static let probeMilliseconds: UInt64 = 500
+    /// More than that the worker does not wait, whatever the handshakes took, milliseconds.
+    static let longestRoundTrip: UInt64 = 2_000
     /// A worker that sees a neighbour silent says so again within this time.
     static let silenceMilliseconds: UInt64 = 5_000
     /// A link that came by itself is forgotten after so long without a session.

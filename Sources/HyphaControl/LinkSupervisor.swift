@@ -120,7 +120,10 @@ struct LinkSupervisor: Sendable {
             let reply = book[answer.owner]?.machine.repeated(answer, to: path, now: now)
         {
             environment.counters.respRepeated += 1
-            perform(answer.owner, now: now, &context) { _, _, _ in [reply] }
+            perform(answer.owner, now: now, &context) { link, _, _ in
+                link.machine.answeredAgain(answer, now: now)
+                return [reply]
+            }
             return
         }
         guard
@@ -170,7 +173,7 @@ struct LinkSupervisor: Sendable {
         }
     }
 
-    /// The neighbour was sent something and nothing came back for 850 ms.
+    /// The neighbour was sent something and nothing came back for long.
     mutating func silent(link id: UInt32, now: Instant, _ context: inout ControlContext) {
         perform(id, now: now, &context) { link, environment, context in
             guard link.isConnected else { return [] }
@@ -294,7 +297,13 @@ struct LinkSupervisor: Sendable {
         _ session: HeldSession, isCurrent: Bool, on link: inout Link, now: Instant, _ context: inout ControlContext
     ) {
         move(&link, to: session.path, limit: session.largestDatagram, &context)
-        if isCurrent { context.command(WorkerCommand(.sendWithLinkSession, id: link.id, slot: session.slot)) }
+        if isCurrent {
+            let wait = (link.machine.roundTrip.smoothed ?? 0) / 1_000_000
+            context.command(
+                WorkerCommand(
+                    .sendWithLinkSession, id: link.id, slot: session.slot,
+                    value: UInt32(min(wait, Link.longestRoundTrip))))
+        }
         if link.isSilent {
             context.log(
                 .info, key: link.configured == nil ? "guest" : "peer-\(link.id)",

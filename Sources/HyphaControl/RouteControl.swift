@@ -131,6 +131,11 @@ struct RouteControl: Sendable {
         router?.neighbourUp(NeighbourID(UInt16(truncatingIfNeeded: link)), neighbour, now: now)
     }
 
+    /// Its round trip is another one: the router takes that into use when it differs by more than a tenth.
+    mutating func measured(_ link: UInt32, milliseconds: UInt16, now: Instant) {
+        router?.costChanged(NeighbourID(UInt16(truncatingIfNeeded: link)), roundTrip: milliseconds, now: now)
+    }
+
     /// It does no more: what was known through it is forgotten.
     mutating func streamDown(_ link: UInt32, now: Instant) {
         messages.set(nil, of: link)
@@ -225,6 +230,9 @@ struct RouteControl: Sendable {
         while let action = router?.poll() {
             switch action {
             case .send(let tlv, let neighbour): messages.append(tlv, to: UInt32(neighbour.value), &context)
+            case .answerHellos(let neighbour, let answer):
+                guard let connection = messages.connections[UInt32(neighbour.value)] else { break }
+                context.command(.answerHellos(of: connection, with: answer))
             case .persist(let state):
                 messages.send(&context)
                 context.actions.append(.persist(state))

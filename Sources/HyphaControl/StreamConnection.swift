@@ -9,8 +9,8 @@ struct StreamConnection: Sendable {
     let remote: SocketAddress
     /// Number of the `StreamTarget` that was dialled; nil for one that came in.
     let target: UInt32?
-    /// The kernel's first measurement, microseconds; 0 when it had none.
-    let roundTrip: UInt32
+    /// The kernel's last measurement that control was told of, microseconds; 0 when it had none.
+    var roundTrip: UInt32
     let opened: Instant
     /// A control frame came.
     var hasSpoken = false

@@ -14,6 +14,8 @@ public struct StreamStatus: Sendable {
         case closing
         /// Nobody answered; the next dial comes later.
         case resting
+        /// Found on the local network, and not dialled: there is another link with its node.
+        case standby
     }
 
     /// Id of the link, as in next hops; nil without a connection.
@@ -31,7 +33,7 @@ public struct StreamStatus: Sendable {
     public let state: State
     /// For how long it has been in this state, or connected, milliseconds.
     public let since: UInt64
-    /// The kernel's measurement when the connection was made; nil when it had none.
+    /// The kernel's measurement: the first one, later the shortest of the last minutes; nil when it had none.
     public let roundTripMicroseconds: UInt32?
     /// The neighbour's key as it says itself: nothing proves it. Nil before it said so.
     public let key: PublicKey?
@@ -59,6 +61,7 @@ public struct StreamStatus: Sendable {
         case .resolving: .resolving
         case .dialling, .up: .connecting
         case .resting: .resting
+        case .standby: .standby
         }
     }
 }

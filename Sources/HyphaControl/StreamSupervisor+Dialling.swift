@@ -3,23 +3,6 @@ import HyphaInterchange
 
 /// Dialling.
 extension StreamSupervisor {
-    /// A place on the local network said that it can be dialled.
-    mutating func discovered(_ endpoint: SocketAddress, now: Instant, _ context: inout ControlContext) {
-        guard !isStopping, links.streams > 0, endpoint.port != 0 else { return }
-        let isKnown = targets.contains { $0?.addresses.contains(endpoint) ?? false }
-        guard !isKnown, !isConnected(endpoint) else { return }
-        context.count.discovered += 1
-        var number = configuredCount
-        while number < targets.count, targets[number] != nil { number += 1 }
-        guard number < configuredCount + StreamSupervisor.discoveredMax else {
-            context.count.discoveredRefused += 1
-            return
-        }
-        if number == targets.count { targets.append(nil) }
-        targets[number] = StreamTarget(number: UInt32(number), found: endpoint, now: now)
-        dialRound(UInt32(number), now: now, &context)
-    }
-
     /// The answer to a `resolve` action with this id.
     mutating func resolved(
         id: UInt32, host: String, port: UInt16, addresses: [ResolvedAddress], now: Instant,
@@ -54,6 +37,9 @@ extension StreamSupervisor {
         if !target.isConfigured, let address = target.addresses.first, isConnected(address) {
             // It came by itself meanwhile.
             return forget(number)
+        }
+        if !target.isConfigured, isReached(target) {
+            return update(number, now: now, &context) { $0.standBy(now: now) }
         }
         if target.addresses.isEmpty {
             context.log(.warning, key: "stream-\(number)", "peer \(name(target)): \(target.host) has no address")

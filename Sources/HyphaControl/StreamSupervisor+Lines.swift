@@ -27,8 +27,17 @@ extension StreamSupervisor {
         }
     }
 
+    /// The worker turned connections away: too many came from one address, or /64, in a short time.
+    mutating func limited(_ group: UInt64, now: Instant, _ context: inout ControlContext) {
+        let isIPv4 = group >> 32 == 0
+        let octets = (0..<4).map { String(group >> (24 - 8 * UInt64($0)) & 255) }
+        logRefusal(
+            "too many come from there in a short time",
+            isIPv4 ? octets.joined(separator: ".") : "\(IPv6Address(high: group, low: 0))/64", now: now, &context)
+    }
+
     mutating func logRefusal(
-        _ reason: String, _ remote: SocketAddress, now: Instant, _ context: inout ControlContext
+        _ reason: String, _ remote: String, now: Instant, _ context: inout ControlContext
     ) {
         if let last = refusalLine, now.milliseconds(since: last) < StreamSupervisor.refusalLineMilliseconds { return }
         refusalLine = now

@@ -33,6 +33,7 @@ struct StreamSupervisor: Sendable {
     /// The last connection of each place that ended.
     private var ended: [Ended?] = []
     private(set) var gate = StreamGate()
+    var linked = LinkedKeys()
     /// The upper half of the next dial number.
     var generation: UInt32 = 0
     private var changes: [StreamChange] = []
@@ -77,7 +78,8 @@ struct StreamSupervisor: Sendable {
         while let number = deadlines.popDue(now: now) {
             guard let target = targets[Int(number)] else { continue }
             switch target.state {
-            case .up: break
+            case .up: leave(number, now: now, &context)
+            case .standby: break
             case .resting: begin(number, now: now, &context)
             case .resolving: dialRound(number, now: now, &context)
             case .dialling: failed(number, error: 110, now: now, &context)
@@ -96,13 +98,6 @@ struct StreamSupervisor: Sendable {
             gate.spoke(connection)
         }
         return known.link
-    }
-
-    /// A connection's neighbour announces itself under this key.
-    mutating func learnt(_ key: PublicKey, link: UInt32) {
-        guard link >= links.firstStream else { return }
-        let place = Int(link - links.firstStream)
-        if self[place] != nil, connections[place]?.key == nil { connections[place]?.key = key }
     }
 
     /// A connection is there.
@@ -143,6 +138,7 @@ struct StreamSupervisor: Sendable {
         if let target {
             context.count.streamsOpened += 1
             update(target, now: now, &context) { $0.connected(id, now: now) }
+            planLeaving(target, now: now, &context)
         } else {
             context.count.streamsAccepted += 1
             if let oldest = gate.waits(id, now: now) {
@@ -150,13 +146,12 @@ struct StreamSupervisor: Sendable {
                 finish(oldest, reason: "it said nothing, and others wait", &context)
             }
         }
-        let milliseconds = (UInt64(opening.roundTrip) + 500) / 1_000
         changes.append(
             .up(
                 connection.link, id,
                 NeighbourLink(
                     kind: .stock, baseCost: remote.isIPv4 ? StreamSupervisor.ipv4Cost : StreamSupervisor.ipv6Cost,
-                    roundTrip: opening.roundTrip == 0 ? nil : UInt16(clamping: milliseconds),
+                    roundTrip: opening.roundTrip == 0 ? nil : StreamSupervisor.milliseconds(opening.roundTrip),
                     isDialled: target != nil)))
         log(connection, "is up", now: now, &context)
     }
@@ -174,6 +169,18 @@ struct StreamSupervisor: Sendable {
         if let connection = connections[place], connection.id == id {
             end(connection, closing, now: now, &context)
         }
+    }
+
+    /// Notes a measured round trip; the link, or nil when the connection is not there any more.
+    mutating func measured(_ id: UInt32, microseconds: UInt32) -> UInt32? {
+        guard let connection = open(id), connection.ending == nil else { return nil }
+        connections[Int(id & 0xFFFF)]?.roundTrip = microseconds
+        return connection.link
+    }
+
+    /// Rounded.
+    static func milliseconds(_ microseconds: UInt32) -> UInt16 {
+        UInt16(clamping: (UInt64(microseconds) + 500) / 1_000)
     }
 
     /// The router hears nothing more from the neighbour on a link.
@@ -211,7 +218,7 @@ struct StreamSupervisor: Sendable {
 
     private subscript(place: Int) -> StreamConnection? { place < connections.count ? connections[place] : nil }
 
-    private func connection(link: UInt32) -> StreamConnection? {
+    func connection(link: UInt32) -> StreamConnection? {
         link >= links.firstStream ? self[Int(link - links.firstStream)] : nil
     }
 
@@ -231,7 +238,7 @@ struct StreamSupervisor: Sendable {
         let reserved = targets.prefix(configuredCount).count { !($0?.isUp ?? true) }
         guard count + reserved < links.streams else {
             context.count.streamsRefusedCap += 1
-            logRefusal("all \(links.streams) places are taken", remote, now: now, &context)
+            logRefusal("all \(links.streams) places are taken", "\(remote)", now: now, &context)
             return false
         }
         let isFamiliar = targets.prefix(configuredCount).contains { target in
@@ -239,7 +246,7 @@ struct StreamSupervisor: Sendable {
         }
         guard gate.admits(remote, isFamiliar: isFamiliar) else {
             context.count.streamsRefusedAddress += 1
-            logRefusal("there are as many from its address as there may be", remote, now: now, &context)
+            logRefusal("there are as many from its address as there may be", "\(remote)", now: now, &context)
             return false
         }
         return true
@@ -249,13 +256,18 @@ struct StreamSupervisor: Sendable {
         context.command(WorkerCommand(.closeStream, id: id, value: 1))
     }
 
-    /// Ends a connection with RST. Its neighbour is gone at once, its place when the worker says so.
-    private mutating func finish(_ id: UInt32, reason: String, _ context: inout ControlContext) {
+    /// Ends a connection with RST or FIN. Its neighbour is gone at once, its place when the worker says so. False when it
+    /// ends already.
+    @discardableResult
+    mutating func finish(
+        _ id: UInt32, reason: String, isReset: Bool = true, _ context: inout ControlContext
+    ) -> Bool {
         let place = Int(id & 0xFFFF)
-        guard let connection = self[place], connection.id == id, connection.ending == nil else { return }
+        guard let connection = self[place], connection.id == id, connection.ending == nil else { return false }
         connections[place]?.ending = reason
         changes.append(.down(connection.link))
-        reset(id, &context)
+        context.command(WorkerCommand(.closeStream, id: id, value: isReset ? 1 : 0))
+        return true
     }
 
     private mutating func end(
@@ -267,6 +279,7 @@ struct StreamSupervisor: Sendable {
         context.count.streamsClosed += 1
         if connection.ending == nil { changes.append(.down(connection.link)) }
         log(connection, "closed: \(connection.ending ?? "\(closing)")", now: now, &context)
+        if !isStopping, let key = connection.key { wake(key, now: now, &context) }
         guard !isStopping, let number = connection.target, case .up(connection.id) = targets[Int(number)]?.state else {
             return
         }

@@ -1,4 +1,5 @@
 import HyphaBase
+import HyphaIdentity
 
 /// A place that this node dials over TCP: its addresses in turn, and pauses when none of them answers.
 struct StreamTarget: Sendable {
@@ -10,6 +11,8 @@ struct StreamTarget: Sendable {
         case up(connection: UInt32)
         /// Nobody answered; the next dial begins at this time.
         case resting(until: Instant)
+        /// There is another link with its node: not dialled while that lasts.
+        case standby
     }
 
     let number: UInt32
@@ -21,6 +24,10 @@ struct StreamTarget: Sendable {
     private(set) var state: State
     /// When it came into this state.
     private(set) var since: Instant
+    /// Its node's key as it says itself; nil for one of the configuration.
+    var key: PublicKey?
+    /// When its connection ends because another link has lasted; nil: not.
+    var leaveAt: Instant?
     /// What the last answer of the name service that had any held.
     private(set) var addresses: [SocketAddress] = []
     private var resolved: Instant?
@@ -69,8 +76,9 @@ struct StreamTarget: Sendable {
     }
 
     /// One that was found.
-    init(number: UInt32, found address: SocketAddress, now: Instant) {
+    init(number: UInt32, found address: SocketAddress, key: PublicKey?, now: Instant) {
         self.number = number
+        self.key = key
         host = ""
         port = address.port
         label = ""
@@ -83,7 +91,8 @@ struct StreamTarget: Sendable {
 
     var nextDeadline: Instant? {
         switch state {
-        case .up: nil
+        case .up: leaveAt
+        case .standby: nil
         case .resolving(let time), .dialling(_, let time), .resting(let time): time
         }
     }
@@ -156,6 +165,12 @@ struct StreamTarget: Sendable {
         rest(milliseconds: pause, now: now, &jitter)
     }
 
+    /// There is another link with its node.
+    mutating func standBy(now: Instant) { enter(.standby, now: now) }
+
+    /// That is gone: the next dial begins at `time`.
+    mutating func stir(at time: Instant, now: Instant) { enter(.resting(until: time), now: now) }
+
     /// It is this node itself.
     mutating func restAsOwn(now: Instant, jitter: inout Seed) {
         rest(milliseconds: StreamTarget.ownMilliseconds, now: now, &jitter)
@@ -169,5 +184,6 @@ struct StreamTarget: Sendable {
     private mutating func enter(_ state: State, now: Instant) {
         self.state = state
         since = now
+        leaveAt = nil
     }
 }

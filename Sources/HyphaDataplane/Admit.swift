@@ -34,6 +34,7 @@ func admit(
         }
         let bytes = context.pool.base(packet.pointee.buffer) + Int(packet.pointee.offset)
         var isData = true
+        var isPacket = true
         if packet.pointee.mode == .header {
             // A header-sealed body is end-to-end sealed data, nothing else, and only where this node takes it.
             if RoutingHeader.kind(bytes + LinkHeader.size) != .data
@@ -48,7 +49,9 @@ func admit(
             if inner == 0 {
                 packet.pointee.disposition = .punted
                 isData = false
+                isPacket = false
             } else if (bytes + LinkHeader.size).load(as: UInt8.self) >= 0x80 {
+                isPacket = false
                 if punts.packet(.linkControl, bytes + LinkHeader.size, length: inner, link: id) {
                     packet.pointee.disposition = .punted
                 } else {
@@ -60,6 +63,7 @@ func admit(
         }
         if let link = context.links[id] {
             link.pointee.liveness.received(isData: isData, now: context.now)
+            link.pointee.use.received(isPacket: isPacket, now: context.now)
             livenessPending = livenessPending || isData
         }
     }

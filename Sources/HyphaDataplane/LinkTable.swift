@@ -22,6 +22,7 @@ struct LinkRecord {
     /// Link session to seal with; max for none.
     var sendSlot: UInt32 = .max
     var liveness = Liveness()
+    var use = LinkUse()
 
     /// Whether packets can leave by it.
     var isUsable: Bool { sendSlot != .max || isStream != 0 }

@@ -204,6 +204,9 @@ private func unwrapStock(
         return false
     }
     known.pointee.exposure.received &+= 1
+    if known.pointee.exposure.isCheckDue, known.pointee.exposure.isHigh {
+        punts.notice(.peerExposed, id: UInt32(truncatingIfNeeded: packet.pointee.counter))
+    }
     let source = StockData.source(frame)
     let (body, mark) = StockFlow.unwrap(
         payload, length: length, source: source, destination: StockData.destination(frame),

@@ -40,6 +40,21 @@ struct PuntRings: ~Copyable {
         return true
     }
 
+    /// Records of the ring that are not for the words of TCP links: these can wait, others would be lost.
+    static let unheldRecords = 64
+
+    /// The body of a control frame of a TCP connection, at most `PuntedPacket.maxPacket` bytes; false when it has to wait.
+    mutating func streamControl(_ body: UnsafeRawBufferPointer, connection: UInt32) -> Bool {
+        guard let bytes = body.baseAddress, body.count <= PuntedPacket.maxPacket,
+            let record = packets.reserve(leaving: PuntRings.unheldRecords)
+        else { return false }
+        record.storeBytes(
+            of: PuntedPacket(kind: .streamControl, length: body.count, link: connection), as: PuntedPacket.self)
+        (record + PuntedPacket.headSize).copyMemory(from: bytes, byteCount: body.count)
+        packets.advance()
+        return true
+    }
+
     /// Control entries of an end-to-end body, behind the routing header they came under.
     mutating func flowControl(
         _ header: UnsafeRawPointer, _ bytes: UnsafeRawPointer, length: Int, link: UInt32

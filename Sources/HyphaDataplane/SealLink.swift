@@ -53,6 +53,10 @@ func stamp(_ vector: PacketVector, _ context: borrowing StageContext, _ punts: i
         packet.pointee.flow = slot
         let isData = Int(packet.pointee.length) > LinkHeader.fullMinimum
         link.pointee.liveness.sent(isData: isData, now: context.now)
+        // A control message begins with 0x80 or more, a routing header with less.
+        if isData, packet.pointee.mode != .full || (bytes + LinkHeader.size).load(as: UInt8.self) < 0x80 {
+            link.pointee.use.sentPacket(now: context.now)
+        }
         livenessPending = livenessPending || isData
     }
     return livenessPending

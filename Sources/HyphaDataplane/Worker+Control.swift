@@ -85,6 +85,7 @@ extension Worker {
             guard let link = context.links[command.id] else { return }
             link.pointee.sendSlot = command.slot
             link.pointee.liveness.renewed()
+            link.pointee.liveness.roundTrip = UInt16(clamping: command.value)
         case .retireLinkSession:
             let owner = context.linkSessions.record(command.slot).pointee.owner
             if let link = context.links[owner], link.pointee.sendSlot == command.slot { link.pointee.sendSlot = .max }
@@ -94,11 +95,7 @@ extension Worker {
         case .confirmLinkSession:
             sendLinkMessage(context.linkSessions.record(command.slot).pointee.owner, under: command.slot)
         case .probeLink:
-            // An empty PAD: nothing in it, but it asks for a sign of life.
-            let pad: (UInt8, UInt8, UInt8) = (0x80, 0, 0)
-            if let link = context.links[command.id], link.pointee.sendSlot != .max {
-                withUnsafeBytes(of: pad) { _ = sendLinkMessage(command.id, $0.baseAddress, length: 3) }
-            }
+            if let link = context.links[command.id], link.pointee.sendSlot != .max { askForLife(command.id) }
         case .setPeer: setPeer(command)
         case .removePeer:
             guard let peer = context.peers[command.id] else { return }
@@ -118,6 +115,7 @@ extension Worker {
         case .routeFailed: routeFailed(command.endpoint.address.high)
         case .setStockPrefix: stock.renewNonces(prefix: command.endpoint.address.high)
         case .openStream: openStream(to: command.endpoint, dial: command.id, &io)
+        case .answerHellos: streams.answerHellos(of: command.id, command.value)
         case .closeStream: closeStream(command.id, reset: command.value == 1, &io)
         case .drain:
             isDraining = true
@@ -126,6 +124,7 @@ extension Worker {
                 if let peer = context.peers[id] { parking.dropAll(peer, .shutdown) }
             }
             routes.dropAll(.shutdown)
+            dropPauses()
             stock.waiting.dropAll(.shutdown)
         }
     }

@@ -67,6 +67,13 @@ extension Worker {
         return true
     }
 
+    /// A PAD to the neighbour on a link: nothing in it, but it asks for a sign of life. False when there is no room for it.
+    @discardableResult
+    mutating func askForLife(_ id: UInt32) -> Bool {
+        let pad: (UInt8, UInt8, UInt8) = (0x80, 0, 0)
+        return withUnsafeBytes(of: pad) { sendLinkMessage(id, $0.baseAddress, length: 3) }
+    }
+
     /// An empty control body to an end-to-end peer, under the session in `slot`. False when there is no room for it.
     @discardableResult
     mutating func sendFlowKeepalive(_ peer: UnsafeMutablePointer<PeerRecord>, under slot: UInt32) -> Bool {
@@ -95,29 +102,41 @@ extension Worker {
         let now = context.now
         var pending = false
         // A worker that did not run for long heard nobody, which is nobody's fault.
-        let isLate = now.milliseconds(since: nextTick) >= Liveness.tickMilliseconds
+        let late = nextTick < now ? now.nanoseconds(since: nextTick) : 0
+        let overlooked = late >= Liveness.tickMilliseconds * 1_000_000 ? late : 0
         // What goes out from here on may wait for an answer itself.
         livenessPending = false
         nextTick = .distantFuture
         // Ranges of Int: those of other types allocate in unoptimised builds.
         for i in 0..<Int(linkLimit) {
             let id = UInt32(truncatingIfNeeded: i)
-            guard let link = context.links[id], link.pointee.exists != 0, link.pointee.liveness.isPending else {
-                continue
+            guard let link = context.links[id], link.pointee.exists != 0,
+                link.pointee.liveness.isPending || link.pointee.use.isInUse(now: now)
+            else { continue }
+            if overlooked > 0 {
+                link.pointee.liveness.overlook(nanoseconds: overlooked, now: now)
+                link.pointee.use.overlook(nanoseconds: overlooked, now: now)
             }
-            // Without room for it now the keepalive stays owed until the next tick.
-            if link.pointee.liveness.owesKeepalive(now: now),
+            // Without room for it now either is left for the next tick.
+            if link.pointee.liveness.unansweredSince == .zero, link.pointee.use.isQuiet(now: now),
+                link.pointee.sendSlot != .max
+            {
+                link.pointee.liveness.expect(since: link.pointee.use.heard)
+                askForLife(id)
+            } else if link.pointee.liveness.wantsAsking(now: now) {
+                if link.pointee.sendSlot == .max || askForLife(id) { link.pointee.liveness.asks &+= 1 }
+            } else if link.pointee.liveness.owesKeepalive(after: Liveness.linkKeepaliveAfterMilliseconds, now: now),
                 link.pointee.sendSlot == .max || sendLinkMessage(id)
             {
                 link.pointee.liveness.owedSince = .zero
             }
             if rejections.own.isFull { runOwnVector(&io) }
-            if !isLate { link.pointee.liveness.suspect(now: now) }
-            if link.pointee.liveness.isSilent(now: now) {
+            link.pointee.liveness.suspect(now: now)
+            if link.pointee.liveness.isLinkSilent(now: now) {
                 punts.notice(.linkSilent, id: id)
-                link.pointee.liveness.unansweredSince = now
+                link.pointee.liveness.told(now: now)
             }
-            pending = pending || link.pointee.liveness.isPending
+            pending = pending || link.pointee.liveness.isPending || link.pointee.use.isInUse(now: now)
         }
         for i in 0..<Int(peerLimit) {
             let id = UInt32(truncatingIfNeeded: i)
@@ -126,15 +145,16 @@ extension Worker {
                 endWaits(peer, id, &io)
             }
             guard peer.pointee.liveness.isPending else { continue }
-            if peer.pointee.liveness.owesKeepalive(now: now),
+            if overlooked > 0 { peer.pointee.liveness.overlook(nanoseconds: overlooked, now: now) }
+            if peer.pointee.liveness.owesKeepalive(after: Liveness.keepaliveAfterMilliseconds, now: now),
                 peer.pointee.sendSlot == .max || sendFlowKeepalive(peer, under: peer.pointee.sendSlot)
             {
                 peer.pointee.liveness.owedSince = .zero
             }
             if rejections.own.isFull { runOwnVector(&io) }
-            if peer.pointee.liveness.isSilent(now: now) {
+            if peer.pointee.liveness.isUnanswered(for: Liveness.silentAfterMilliseconds, now: now) {
                 punts.notice(.flowSilent, id: id)
-                peer.pointee.liveness.unansweredSince = now
+                peer.pointee.liveness.told(now: now)
             }
             pending = pending || peer.pointee.liveness.isPending
         }

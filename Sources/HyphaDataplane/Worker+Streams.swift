@@ -7,22 +7,51 @@ import HyphaWire
 // MARK: - TCP links
 
 extension Worker {
-    /// Cuts the bytes of a connection into frames: data goes through the stages from `route` on, control is handed over.
+    /// Bytes of a connection.
     mutating func takeStream<IO: StreamIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
         counters.add(.receives)
         counters.add(.streamReceivedBytes, Int(arrival.length))
         let connection = arrival.connection
+        let piece = Train.Piece(buffer: arrival.buffer, offset: arrival.offset, length: arrival.length)
+        if streams.pauses.contains(connection) {
+            // They were on their way when the connection paused.
+            if streams.pauses.append(piece, of: connection) { return }
+            // No more room: what control cannot take is lost.
+            dropPausedFrame(connection, .puntFull)
+            _ = goOn(connection, mayPause: false, &io)
+        }
+        _ = takeFrames(piece, of: connection, mayPause: true, &io)
+    }
+
+    /// Cuts bytes of a connection into frames: data goes through the stages from `route` on, control is handed over. Takes
+    /// over the reference of `piece`. False when control has no room for a frame: the connection pauses with the rest; or,
+    /// unless it may, the frame is dropped.
+    private mutating func takeFrames<IO: StreamIO & ~Copyable>(
+        _ piece: Train.Piece, of connection: UInt32, mayPause: Bool, _ io: inout IO
+    ) -> Bool {
         let link = streams.numbering.link(connection: connection)
-        var piece = Train.Piece(buffer: arrival.buffer, offset: arrival.offset, length: arrival.length)
+        if streams.holds.isApart(connection, length: Int(piece.length), frames: vector.count) {
+            runStreamVector(&io)
+        }
+        var piece = piece
         frames: while true {
             switch streams.hub.pointee.next(connection, &piece, now: context.now) {
             case .frame(let frame):
                 counters.add(.received)
                 guard frame.kind == .data else {
-                    takeStreamControl(frame, connection)
+                    measureStream(connection, io)
+                    if takeStreamControl(frame, connection, &io) { continue }
+                    if mayPause, streams.pauses.keep(frame, piece, of: connection) {
+                        io.pauseReceive(connection)
+                        counters.add(.streamPauses)
+                        return false
+                    }
+                    counters.drop(.puntFull)
+                    pool.release(frame.buffer)
                     continue
                 }
                 if vector.isFull { runStreamVector(&io) }
+                streams.holds.note(source: connection)
                 var packet = Descriptor(
                     buffer: frame.buffer, offset: frame.offset &- Descriptor.stockLead,
                     length: frame.length &+ Descriptor.stockExcess, mode: .stock)
@@ -36,26 +65,106 @@ extension Worker {
                 break frames
             }
         }
-        pool.release(arrival.buffer)
+        pool.release(piece.buffer)
+        return true
     }
 
-    private mutating func takeStreamControl(_ frame: StreamFrame, _ connection: UInt32) {
-        let bytes = frame.bytes(in: pool)
-        if let body = StockFrame.controlBody(UnsafeRawBufferPointer(bytes)), let start = body.baseAddress {
-            if punts.packet(.streamControl, start, length: body.count, link: connection) {
-                counters.add(.punted)
-            } else {
-                counters.drop(body.count > PuntedPacket.maxPacket ? .badFrame : .puntFull)
-            }
-        } else {
+    /// Answers Hellos and hands the frame over. False when control has no room for it.
+    private mutating func takeStreamControl<IO: StreamIO & ~Copyable>(
+        _ frame: StreamFrame, _ connection: UInt32, _ io: inout IO
+    ) -> Bool {
+        let bytes = UnsafeRawBufferPointer(frame.bytes(in: pool))
+        guard let body = StockFrame.controlBody(bytes), body.count <= PuntedPacket.maxPacket else {
             counters.drop(.badFrame)
+            pool.release(frame.buffer)
+            return true
         }
-        pool.release(frame.buffer)
+        streams.answerHellos(in: body, of: connection, context, &io)
+        return punt(frame, connection)
     }
+
+    /// Hands a control frame over, with its reference. False when control has no room for it.
+    private mutating func punt(_ frame: StreamFrame, _ connection: UInt32) -> Bool {
+        let bytes = UnsafeRawBufferPointer(frame.bytes(in: pool))
+        let body = UnsafeRawBufferPointer(rebasing: bytes[StockFrame.controlHeaderSize...])
+        guard punts.streamControl(body, connection: connection) else { return false }
+        counters.add(.punted)
+        pool.release(frame.buffer)
+        return true
+    }
+
+    // MARK: Connections that wait for control
+
+    /// Goes on with connections that pause as far as control has room, those first that have paused for longest.
+    mutating func resumeStreams<IO: StreamIO & ~Copyable>(_ io: inout IO) {
+        while let connection = streams.pauses.first {
+            if let frame = streams.pauses.frame(connection) {
+                pool.retain(frame.buffer)
+                guard punt(frame, connection) else {
+                    pool.release(frame.buffer)
+                    break
+                }
+                streams.pauses.dropFrame(connection)
+            }
+            guard goOn(connection, mayPause: true, &io) else {
+                // Now others.
+                streams.pauses.rotate()
+                break
+            }
+        }
+        runStreamVector(&io)
+    }
+
+    /// Goes on with what waits on a connection, whose frame at hand is gone. False when it pauses again.
+    private mutating func goOn<IO: StreamIO & ~Copyable>(
+        _ connection: UInt32, mayPause: Bool, _ io: inout IO
+    ) -> Bool {
+        while let piece = streams.pauses.takePiece(connection) {
+            guard takeFrames(piece, of: connection, mayPause: mayPause, &io) else { return false }
+        }
+        // It may have been closed meanwhile.
+        guard streams.pauses.contains(connection) else { return true }
+        streams.pauses.end(connection)
+        if !streams.holds.isHeld(connection) { io.resumeReceive(connection) }
+        return true
+    }
+
+    private mutating func dropPausedFrame(_ connection: UInt32, _ reason: DropReason) {
+        guard streams.pauses.frame(connection) != nil else { return }
+        counters.drop(reason)
+        streams.pauses.dropFrame(connection)
+    }
+
+    /// Nothing waits for control any more.
+    mutating func dropPauses() {
+        while let connection = streams.pauses.first {
+            if streams.pauses.end(connection) { counters.drop(.shutdown) }
+        }
+    }
+
+    /// Asks the kernel for a connection's round trip now and then, when a control frame comes: neighbours say something
+    /// every 20 s. The shortest one of the last minutes: the smoothed one rises with every delayed acknowledgement, and
+    /// falls back only with traffic.
+    private mutating func measureStream<IO: StreamIO & ~Copyable>(_ connection: UInt32, _ io: borrowing IO) {
+        guard let place = streams.place(connection),
+            context.now.milliseconds(since: place.pointee.measured) >= Worker.measureMilliseconds
+        else { return }
+        place.pointee.measured = context.now
+        guard let time = io.leastRoundTripTime(connection) else { return }
+        let old = place.pointee.roundTrip
+        guard max(time, old) &- min(time, old) > max(1_000, old &>> 3) else { return }
+        if punts.notice(.streamRoundTrip, id: connection, slot: time) { place.pointee.roundTrip = time }
+    }
+
+    private static let measureMilliseconds: UInt64 = 30_000
 
     /// Steps 3 to 6 for stock frames.
     mutating func runStreamVector<IO: StreamIO & ~Copyable>(_ io: inout IO) {
-        if vector.count > 0 { runRouted(&io) }
+        if vector.count > 0 {
+            let frames = vector.count
+            runRouted(&io)
+            streams.holds.conclude(frames: frames, now: context.now)
+        }
         for i in 0..<streams.ownedCount { pool.release(streams.owned[i]) }
         streams.ownedCount = 0
         slab.releaseFull()
@@ -75,6 +184,12 @@ extension Worker {
                 streamOpened(event.connection, remote, dial: place.pointee.dial, &io)
             case .accepted(_, _, let remote):
                 _ = streams.occupy(event.connection, dial: .max)
+                guard streams.admits(remote, now: context.now, &punts) else {
+                    counters.add(.connectionsLimited)
+                    place.pointee.isRefused = true
+                    io.close(event.connection, reset: true)
+                    continue
+                }
                 streamOpened(event.connection, remote, dial: .max, &io)
             case .written(let count):
                 counters.add(.streamSentBytes, count)
@@ -105,7 +220,11 @@ extension Worker {
             io.close(connection, reset: true)
             return
         }
-        streams.place(connection)?.pointee.dial = .max
+        if let place = streams.place(connection) {
+            place.pointee.dial = .max
+            place.pointee.measured = context.now
+            place.pointee.roundTrip = roundTrip
+        }
         link.initialize(to: LinkRecord())
         link.pointee.exists = 1
         link.pointee.isStream = 1
@@ -119,6 +238,8 @@ extension Worker {
     ) {
         streams.hub.pointee.close(connection)
         forgetStreamLink(connection)
+        dropPause(connection)
+        guard !place.pointee.isRefused else { return }
         let reason = UInt32(truncatingIfNeeded: max(0, error)) & 0xFFFF
         if place.pointee.dial != .max {
             punts.notice(.streamFailed, id: place.pointee.dial, slot: reason)
@@ -137,9 +258,15 @@ extension Worker {
         }
     }
 
+    /// What waits for control on a connection that has ended.
+    private mutating func dropPause(_ connection: UInt32) {
+        if streams.pauses.end(connection) { counters.drop(.linkDown) }
+    }
+
     private mutating func leave<IO: StreamIO & ~Copyable>(_ connection: UInt32, reset: Bool, _ io: inout IO) {
         streams.hub.pointee.close(connection)
         forgetStreamLink(connection)
+        dropPause(connection)
         io.close(connection, reset: reset)
     }
 
@@ -194,6 +321,7 @@ extension Worker {
         streams.dirtyCount = left
         // The ring had no room: soon again.
         if left > 0 { nextTick = min(nextTick, context.now.advanced(byMilliseconds: 1)) }
+        if streams.holds.hasWork { nextTick = min(nextTick, streams.driveHolds(context, &io)) }
         streams.count(counters)
     }
 

@@ -129,6 +129,9 @@ public struct Worker: ~Copyable {
     /// Slots that pieces of packets may fill while they wait: the pool needs as many beyond those for other things.
     public static var fragmentSlots: Int { Reassembly.capacity }
 
+    /// Slots in which control frames of so many TCP connections, and what is behind them, may wait for control.
+    public static func pauseSlots(connections: Int) -> Int { StreamPauses.slots(connections: connections) }
+
     /// Packets that wait inside the worker: for a session, for a route, for the key of their source, for the other piece,
     /// or in the queues of TCP links.
     public var waiting: Int {
@@ -136,7 +139,11 @@ public struct Worker: ~Copyable {
     }
 
     /// When the next turn is due though nothing arrives.
-    public var nextDeadline: Instant { min(nextTick, streams.nextDeadline) }
+    public var nextDeadline: Instant {
+        let next = min(nextTick, streams.nextDeadline)
+        // Control wakes nobody when it has made room.
+        return streams.pauses.count > 0 ? min(next, context.now.advanced(byMilliseconds: 1)) : next
+    }
 
     /// One bounded pass over everything that came in. True when there was anything: call again before sleeping.
     public mutating func turn<IO: StreamIO & ~Copyable>(_ io: inout IO, now: Instant) -> TurnResult {
@@ -146,6 +153,7 @@ public struct Worker: ~Copyable {
         counters.add(.turns)
         var busy = takeCommands(&io)
         busy = takeInjected(&io) || busy
+        if streams.pauses.count > 0 { resumeStreams(&io) }
         let count = io.receive(into: UnsafeMutableBufferPointer(start: arrivals, count: Worker.maxArrivals))
         if count > 0 {
             busy = true

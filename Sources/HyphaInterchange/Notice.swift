@@ -25,10 +25,17 @@ public struct Notice: BitwiseCopyable, Equatable, Sendable {
         case streamClosed
         /// The dial of number `id` came to nothing; `slot` is the errno value.
         case streamFailed
+        /// Too many TCP connections came in from one address in a short time; `prefix` is the upper half of an IPv6 address,
+        /// or an IPv4 address. At most one a second.
+        case streamsLimited
+        /// The kernel's shortest round trip of the last minutes on TCP connection `id` is another one: `slot` microseconds.
+        case streamRoundTrip
         /// The worker is about to use up its nonce prefix for stock bodies.
         case stockPrefixLow
         /// A stock body of peer `id` opened that carried the mark of a native node, for the first time.
         case peerMarked
+        /// So many stock bodies were exchanged with peer `id` under one key that nonces may meet.
+        case peerExposed
         /// Peer `id`, known to be native, falls back to stock bodies.
         case peerFellBack
         /// The worker has drained and stops.

@@ -12,7 +12,8 @@ public struct WorkerCommand: BitwiseCopyable, Sendable {
         case removeLink
         /// The prepared link session in `slot` may be received on.
         case installLinkSession
-        /// Link `id` seals with the session in `slot` from now on.
+        /// Link `id` seals with the session in `slot` from now on; `value`: its round trip time in milliseconds, which
+        /// is added to the time that an answer may take.
         case sendWithLinkSession
         /// The link session in `slot` ends: keys wiped, answered with the notice `linkSessionRetired`.
         case retireLinkSession
@@ -39,6 +40,9 @@ public struct WorkerCommand: BitwiseCopyable, Sendable {
         case openStream
         /// End the TCP connection `id`; `value` 1 with RST, else with FIN.
         case closeStream
+        /// Each Hello that comes over the TCP connection `id` is answered with an IHU from now on: receive cost in the low
+        /// 16 bits of `value`, interval in the others.
+        case answerHellos
         /// What waits for a route to the /64 of `endpoint.address` goes on: there is one now.
         case routeResolved
         /// There is none: what waits is answered with ICMPv6.

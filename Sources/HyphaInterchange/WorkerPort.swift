@@ -9,7 +9,7 @@ import Synchronization
 /// | commands | control to worker | `WorkerCommand` | 4,096 | control keeps the rest for its next turn |
 /// | injected | control to worker | 32 + 1,400 | 1,024 | control drops and retries by its timers; what is for TCP links waits |
 /// | handshakes | worker to control | 32 + 168 | 1,024 | drop `puntFull` |
-/// | punted | worker to control | 32 + 2,000 | 256 | drop `puntFull` |
+/// | punted | worker to control | 32 + 2,000 | 256 | drop `puntFull`; 64 are not for words of TCP links, which wait |
 /// | notices | worker to control | `Notice` | 16,384 | the worker tells again at its next check |
 public final class WorkerPort: Sendable {
     public let commands = SlotRing(capacity: 4_096, stride: MemoryLayout<WorkerCommand>.stride)

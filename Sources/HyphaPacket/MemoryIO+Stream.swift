@@ -49,6 +49,11 @@ extension MemoryIO {
         if let place = place(connection) { connections[place].isStalled = isStalled }
     }
 
+    /// The shortest round trip from now on, microseconds.
+    public mutating func setLeastRoundTrip(_ connection: UInt32, _ microseconds: UInt32) {
+        if let place = place(connection) { connections[place].leastRoundTrip = microseconds }
+    }
+
     /// Bytes of one write that the peer takes at most.
     public mutating func setWriteLimit(_ connection: UInt32, _ limit: Int) {
         if let place = place(connection) { connections[place].writeLimit = limit }
@@ -58,6 +63,21 @@ extension MemoryIO {
     public func written(_ connection: UInt32) -> [UInt8] {
         connections.first { $0.id == connection }?.bytes ?? []
     }
+
+    /// What the peer has received since the last such call, also after the end while the place is not used again.
+    public mutating func takeWritten(_ connection: UInt32) -> [UInt8] {
+        guard let place = connections.firstIndex(where: { $0.id == connection }), !connections[place].bytes.isEmpty
+        else { return [] }
+        let bytes = connections[place].bytes
+        connections[place].bytes = []
+        return bytes
+    }
+
+    /// Whether the owner receives nothing on the connection for now.
+    public func isPaused(_ connection: UInt32) -> Bool { place(connection).map { connections[$0].isPaused } ?? false }
+
+    /// Bytes that may be held unsent, as the owner said last; nil when it did not.
+    public func unsentLimit(_ connection: UInt32) -> Int? { place(connection).flatMap { connections[$0].unsentLimit } }
 
     /// How the owner ended the connection: true by RST, nil when it did not.
     public func wasReset(_ connection: UInt32) -> Bool? { connections.first { $0.id == connection }?.wasReset }
@@ -113,6 +133,10 @@ extension MemoryIO: StreamIO {
         if let place = place(connection) { connections[place].isPaused = false }
     }
 
+    public mutating func limitUnsent(_ connection: UInt32, _ bytes: Int) {
+        if let place = place(connection) { connections[place].unsentLimit = bytes }
+    }
+
     public mutating func close(_ connection: UInt32, reset: Bool) {
         guard let place = place(connection), connections[place].wasReset == nil else { return }
         connections[place].wasReset = reset
@@ -121,6 +145,10 @@ extension MemoryIO: StreamIO {
 
     public func roundTripTime(_ connection: UInt32) -> UInt32? {
         place(connection).flatMap { connections[$0].isOpen ? 1_000 : nil }
+    }
+
+    public func leastRoundTripTime(_ connection: UInt32) -> UInt32? {
+        place(connection).flatMap { connections[$0].isOpen ? connections[$0].leastRoundTrip : nil }
     }
 
     // MARK: Inside

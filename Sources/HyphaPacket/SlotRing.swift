@@ -68,6 +68,17 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
         return slots + Int(truncatingIfNeeded: position & mask) &* stride
     }
 
+    /// The same, but nil already when filling it would leave less than `spare` records free.
+    @inlinable
+    public mutating func reserve(leaving spare: Int) -> UnsafeMutableRawPointer? {
+        let last = mask &- UInt64(truncatingIfNeeded: spare)
+        if position &- seenHead > last {
+            seenHead = head.pointee.load(ordering: .acquiring)
+            if position &- seenHead > last { return nil }
+        }
+        return slots + Int(truncatingIfNeeded: position & mask) &* stride
+    }
+
     /// Counts the reserved record as filled; it becomes visible with `publish`.
     @inlinable @inline(__always)
     public mutating func advance() { position &+= 1 }

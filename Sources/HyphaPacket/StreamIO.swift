@@ -33,18 +33,32 @@ public protocol StreamIO: PacketIO, ~Copyable {
     /// Receives again after `pauseReceive`.
     mutating func resumeReceive(_ connection: UInt32)
 
+    /// How many bytes the kernel may hold of a connection that it has not sent once; `leastUnsent` at first. One system call.
+    mutating func limitUnsent(_ connection: UInt32, _ bytes: Int)
+
     /// Ends a connection: tells the peer, with FIN behind all bytes that the kernel has taken, or with RST, which
     /// throws those away. Nothing arrives on it any more; `written` for a write under way and `closed` follow.
     mutating func close(_ connection: UInt32, reset: Bool)
 
     /// The kernel's smoothed round-trip time in microseconds; nil when the connection is not open. One system call.
     func roundTripTime(_ connection: UInt32) -> UInt32?
+
+    /// The shortest round trip that the kernel measured in the last minutes (Linux: five), in microseconds; nil when the
+    /// connection is not open. One system call.
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32?
 }
 
 extension StreamIO where Self: ~Copyable {
     /// Pieces of one write at most.
     @inlinable
     public static var maxWritePieces: Int { 64 }
+
+    /// Bytes that the kernel may hold unsent of a new connection.
+    @inlinable
+    public static var leastUnsent: Int { 131_072 }
+
+    /// Nothing: all connections hold the same.
+    public mutating func limitUnsent(_ connection: UInt32, _ bytes: Int) {}
 
     /// Nothing: everything goes by `write`.
     public mutating func offer(_ connection: UInt32, _ pieces: UnsafeBufferPointer<Train.Piece>) -> Int { 0 }

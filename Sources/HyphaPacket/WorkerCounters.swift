@@ -20,10 +20,11 @@ public enum Counter: Int, CaseIterable, Sendable {
     case errorsSent
     case trainsSent, tunWrites, receives, turns, waits
     case parkedTotal
-    case connectionsRefused
+    case connectionsRefused, connectionsLimited
     case stockSealed, stockOpened, keyAgreements
     case fragmentsSent, fragmentsReceived, reassembled
-    case streamReceivedBytes, streamSentBytes, streamWrites
+    case streamReceivedBytes, streamSentBytes, streamWrites, streamPauses, streamHolds
+    case hellosAnswered, hellosUnanswered
 
     public var name: String {
         var text = ""

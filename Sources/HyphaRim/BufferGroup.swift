@@ -18,6 +18,14 @@ struct BufferGroup {
     /// By slab: true while the kernel has it.
     private let lent: UnsafeMutablePointer<Bool>
     private let slabs: Int
+    /// The buffers in the order in which the kernel uses them, and the place of each slab in that order. Twice as long as
+    /// the ring: a completion may stand behind others whose buffers were used after its own, and as many as the ring holds
+    /// may be lent again until it is seen.
+    private let order: UnsafeMutablePointer<UInt16>
+    private let places: UnsafeMutablePointer<UInt16>
+    private var orderMask: Int { 2 &* capacity &- 1 }
+    /// Place of the next buffer.
+    private var tail = 0
     /// Buffers that the kernel has.
     private(set) var filled = 0
     /// Moving average of the bytes received in one buffer.
@@ -45,11 +53,17 @@ struct BufferGroup {
         io_uring_buf_ring_init(ring)
         lent = .allocate(capacity: max(1, slabs))
         lent.initialize(repeating: false, count: max(1, slabs))
+        order = .allocate(capacity: 2 * size)
+        order.initialize(repeating: 0, count: 2 * size)
+        places = .allocate(capacity: max(1, slabs))
+        places.initialize(repeating: 0, count: max(1, slabs))
     }
 
     func deallocate() {
         UnsafeMutableRawPointer(ring).deallocate()
         lent.deallocate()
+        order.deallocate()
+        places.deallocate()
     }
 
     /// Lends free slabs until the ring holds what suits the traffic, or only `reserve` are free.
@@ -66,10 +80,23 @@ struct BufferGroup {
         while filled < wanted, pool.freeSlabCount > reserve, let slab = pool.takeSlab() {
             io_uring_buf_ring_add(ring, pool.base(slab) + start, length, UInt16(truncatingIfNeeded: slab), mask, added)
             lent[Int(slab)] = true
+            order[tail] = UInt16(truncatingIfNeeded: slab)
+            places[Int(slab)] = UInt16(truncatingIfNeeded: tail)
+            tail = (tail &+ 1) & orderMask
             added &+= 1
             filled &+= 1
         }
         io_uring_buf_ring_advance(ring, added)
+    }
+
+    /// Buffers that a receive of `count` bytes fills, one at least.
+    @inline(__always)
+    func buffers(for count: Int) -> Int { max(1, (count &+ Int(length) &- 1) / Int(length)) }
+
+    /// The buffer that the kernel uses after this one. Known until it was used, and as many as the ring holds after it.
+    @inline(__always)
+    func next(after slab: UInt32) -> UInt32 {
+        UInt32(order[(Int(places[Int(slab)]) &+ 1) & orderMask])
     }
 
     /// Notes the length of a receive, at least 1.

@@ -20,15 +20,18 @@ public struct OffloadSettings: Sendable, Equatable {
     public var tunUSO: Mode
     /// One request for all reads of the TUN (IORING_OP_READ_MULTISHOT).
     public var multishotRead: Mode
+    /// One receive of a TCP connection into several buffers (IORING_RECVSEND_BUNDLE).
+    public var receiveBundles: Mode
 
     public init(
         udpGRO: Mode = .auto, udpGSO: Mode = .auto, tunTSO: Mode = .auto, tunUSO: Mode = .auto,
-        multishotRead: Mode = .auto
+        multishotRead: Mode = .auto, receiveBundles: Mode = .auto
     ) {
         self.udpGRO = udpGRO
         self.udpGSO = udpGSO
         self.tunTSO = tunTSO
         self.tunUSO = tunUSO
         self.multishotRead = multishotRead
+        self.receiveBundles = receiveBundles
     }
 }

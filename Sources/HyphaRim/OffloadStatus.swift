@@ -26,6 +26,8 @@ public struct OffloadStatus: Sendable, Equatable {
     public var tunUSO: Feature
     /// One request serves all reads of the TUN.
     public var multishotRead: Feature
+    /// One receive of a TCP connection fills several buffers.
+    public var receiveBundles: Feature
     /// Most datagrams in one send.
     public var segmentLimit: Int
 
@@ -47,9 +49,12 @@ public struct OffloadStatus: Sendable, Equatable {
         let multishot = try decide(
             settings.multishotRead, key: "multishot_read", has: ring.supports(readMultishotOpcode),
             lack: "\(release) has no IORING_OP_READ_MULTISHOT (Linux 6.7)")
+        let bundles = try decide(
+            settings.receiveBundles, key: "receive_bundles", has: ring.hasBundles,
+            lack: "\(release) has no IORING_RECVSEND_BUNDLE that loses nothing (Linux 6.16)")
         return OffloadStatus(
             udpGRO: gro, udpGSO: gso, tunTSO: .off("no TUN"), tunUSO: .off("no TUN"), multishotRead: multishot,
-            segmentLimit: gso.isOn ? 128 : 1)
+            receiveBundles: bundles, segmentLimit: gso.isOn ? 128 : 1)
     }
 
     /// Configuration's word against the kernel's.

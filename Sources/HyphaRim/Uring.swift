@@ -9,9 +9,18 @@ internal import Glibc
 /// The wait count is always 1: with deferred task work a larger one never wakes for multishot requests.
 struct Uring: ~Copyable {
     let ring: UnsafeMutablePointer<io_uring>
+    /// One receive may fill several provided buffers.
+    let hasBundles: Bool
     private var isOpen = true
 
-    private init(_ ring: UnsafeMutablePointer<io_uring>) { self.ring = ring }
+    private init(_ ring: UnsafeMutablePointer<io_uring>, hasBundles: Bool) {
+        self.ring = ring
+        self.hasBundles = hasBundles
+    }
+
+    /// IORING_FEAT_RECVSEND_BUNDLE and IORING_RECVSEND_BUNDLE (Linux 6.10); liburing's header may be older.
+    private static let bundleFeature: UInt32 = 1 << 14
+    static let bundleFlag: UInt16 = 1 << 4
 
     deinit {
         if isOpen { io_uring_queue_exit(ring) }
@@ -38,7 +47,9 @@ struct Uring: ~Copyable {
             ring.deallocate()
             throw unavailable(-code)
         }
-        return Uring(ring)
+        // Linux 6.15 goes on behind a buffer that it has not filled: bytes would be lost.
+        let isSound = KernelRelease.version >= (6, 16)
+        return Uring(ring, hasBundles: isSound && parameters.features & bundleFeature != 0)
     }
 
     /// The one line that explains a refused ring.

@@ -31,6 +31,7 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
         public var udpBuffers = 32
         public var tunBuffers = 8
         /// Likewise for all TCP connections together: a connection holds one only while its bytes are being taken.
+        /// At most `WorkerIO.leastArrivals` for receives that fill several at once.
         public var streamBuffers = 16
         /// TCP connections at most, 0 for none; what comes in above is reset. 4,096 suits: memory for one is touched when
         /// it is first needed.
@@ -75,6 +76,10 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
     /// Binds the ring to the calling thread, which must make all later calls, and starts receiving.
     public mutating func start() throws(RimError) { try state.pointee.start() }
 
+    /// Arrivals that a `receive` must have room for: all buffers that one receive of a connection may fill.
+    public static let leastArrivals = 16
+
+    /// `arrivals`: room for `leastArrivals` at least.
     public mutating func receive(into arrivals: UnsafeMutableBufferPointer<Arrival>) -> Int {
         state.pointee.receive(into: arrivals)
     }
@@ -101,9 +106,14 @@ public struct WorkerIO: ~Copyable, PacketIO, StreamIO, @unchecked Sendable {
 
     public mutating func resumeReceive(_ connection: UInt32) { state.pointee.resumeReceive(connection) }
 
+    public mutating func limitUnsent(_ connection: UInt32, _ bytes: Int) {
+        state.pointee.limitUnsent(connection, bytes)
+    }
+
     public mutating func close(_ connection: UInt32, reset: Bool) { state.pointee.close(connection, reset: reset) }
 
     public func roundTripTime(_ connection: UInt32) -> UInt32? { state.pointee.roundTripTime(connection) }
+    public func leastRoundTripTime(_ connection: UInt32) -> UInt32? { state.pointee.leastRoundTripTime(connection) }
 
     public var inFlight: Int { state.pointee.inFlight }
 

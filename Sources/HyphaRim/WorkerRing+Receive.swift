@@ -44,11 +44,12 @@ extension WorkerRing {
             case Kind.wake:
                 isWakeArmed = false
             default:
-                guard taken < arrivals.count else {
+                guard taken &+ self.arrivals(in: completion) <= arrivals.count else {
                     uring.advance(read)
                     return taken
                 }
-                if finishStream(completion, into: &arrivals[taken]) { taken &+= 1 }
+                let rest = UnsafeMutableBufferPointer(rebasing: arrivals[taken...])
+                taken &+= finishStream(completion, into: rest)
             }
             read &+= 1
         }

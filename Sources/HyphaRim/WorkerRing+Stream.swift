@@ -20,7 +20,8 @@ extension WorkerRing {
     }
 
     /// Asks for the bytes of connections that wait for that, no more than there are buffers: the others would only be
-    /// refused. While several wait, each gets one buffer at a time, so that a fast sender does not take all of them.
+    /// refused. While several wait, each gets one buffer at a time, so that a fast sender does not take all of them. One
+    /// alone may have all of them filled in one go: every receive costs an acknowledgement.
     @inline(never)
     mutating func armStreams() {
         var left = streamGroup.filled
@@ -32,7 +33,10 @@ extension WorkerRing {
             left -= 1
             let record = connections.records + place
             io_uring_prep_recv(request, record.pointee.descriptor, nil, 0, 0)
-            if connections.receiveLine.isEmpty { request.pointee.ioprio |= UInt16(IORING_RECV_MULTISHOT) }
+            if connections.receiveLine.isEmpty {
+                request.pointee.ioprio |= UInt16(IORING_RECV_MULTISHOT)
+                if receivesBundles { request.pointee.ioprio |= Uring.bundleFlag }
+            }
             request.pointee.flags |= 1 << UInt8(IOSQE_BUFFER_SELECT_BIT)
             request.pointee.buf_group = streamGroup.id
             request.pointee.user_data = Kind.streamReceive << 56 | UInt64(record.pointee.id)
@@ -135,6 +139,12 @@ extension WorkerRing {
         connections.wantReceive(place)
     }
 
+    func limitUnsent(_ connection: UInt32, _ bytes: Int) {
+        guard let place = connections.find(connection), connections.records[place].state == .open else { return }
+        // What fails leaves the limit as it was.
+        _ = chy_tcp_unsent(connections.records[place].descriptor, UInt32(clamping: bytes))
+    }
+
     mutating func close(_ connection: UInt32, reset: Bool) {
         guard let place = connections.find(connection) else { return }
         let state = connections.records[place].state
@@ -149,14 +159,29 @@ extension WorkerRing {
         return time >= 0 ? UInt32(time) : nil
     }
 
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32? {
+        guard let place = connections.find(connection), connections.records[place].state == .open else { return nil }
+        let time = chy_tcp_least_rtt(connections.records[place].descriptor)
+        return time >= 0 ? UInt32(time) : nil
+    }
+
     // MARK: Taking back
 
-    /// A completion of a listener or connection; true when `arrival` was filled.
+    /// Arrivals that a completion of a listener or connection may need.
     @inline(__always)
-    mutating func finishStream(_ completion: UnsafeMutablePointer<io_uring_cqe>, into arrival: inout Arrival) -> Bool {
+    func arrivals(in completion: UnsafeMutablePointer<io_uring_cqe>) -> Int {
+        completion.pointee.user_data >> 56 == Kind.streamReceive
+            ? streamGroup.buffers(for: Int(completion.pointee.res)) : 1
+    }
+
+    /// A completion of a listener or connection. How many of `arrivals` were filled.
+    @inline(__always)
+    mutating func finishStream(
+        _ completion: UnsafeMutablePointer<io_uring_cqe>, into arrivals: UnsafeMutableBufferPointer<Arrival>
+    ) -> Int {
         let id = UInt32(truncatingIfNeeded: completion.pointee.user_data)
         switch completion.pointee.user_data >> 56 {
-        case Kind.streamReceive: return finishStreamReceive(id, completion, into: &arrival)
+        case Kind.streamReceive: return finishStreamReceive(id, completion, into: arrivals)
         case Kind.streamWrite: finishStreamWrite(id, completion.pointee.res)
         case Kind.accept: finishAccept(Int(id), completion)
         case Kind.connect: finishConnect(id, completion.pointee.res)
@@ -165,36 +190,47 @@ extension WorkerRing {
             for i in 0..<listenerCount { listeners[i].pauses = false }
         default: break
         }
-        return false
+        return 0
     }
 
+    /// A receive fills one buffer or several, all but the last of them to the end.
     @inline(__always)
     private mutating func finishStreamReceive(
-        _ id: UInt32, _ completion: UnsafeMutablePointer<io_uring_cqe>, into arrival: inout Arrival
-    ) -> Bool {
+        _ id: UInt32, _ completion: UnsafeMutablePointer<io_uring_cqe>,
+        into arrivals: UnsafeMutableBufferPointer<Arrival>
+    ) -> Int {
         let flags = completion.pointee.flags
         let result = completion.pointee.res
         let isLast = flags & UInt32(IORING_CQE_F_MORE) == 0
-        let hasBuffer = flags & UInt32(IORING_CQE_F_BUFFER) != 0
-        let slab = flags >> 16
-        if hasBuffer { streamGroup.takeBack(slab) }
-        guard let place = connections.find(id) else {
-            if hasBuffer { pool.release(slab) }
-            return false
+        let count = flags & UInt32(IORING_CQE_F_BUFFER) == 0 ? 0 : streamGroup.buffers(for: Int(result))
+        let place = connections.find(id)
+        if isLast, let place { connections.records[place].isReceiving = false }
+        let isWanted =
+            result > 0 && count <= arrivals.count && place.map { connections.records[$0].state == .open } ?? false
+        var slab = flags >> 16
+        var left = Int(result)
+        for i in 0..<count {
+            let next = streamGroup.next(after: slab)
+            streamGroup.takeBack(slab)
+            let length = min(left, Int(streamGroup.length))
+            left &-= length
+            if isWanted {
+                streamGroup.note(length: length)
+                arrivals[i] = Arrival(
+                    source: .stream, buffer: slab, offset: UInt32(PacketPool.slabHeadroom),
+                    length: UInt32(truncatingIfNeeded: length), connection: id)
+            } else {
+                pool.release(slab)
+            }
+            slab = next
         }
-        let record = connections.records + place
-        if isLast { record.pointee.isReceiving = false }
-        guard hasBuffer, result > 0, record.pointee.state == .open else {
-            if hasBuffer { pool.release(slab) }
+        guard let place else { return 0 }
+        guard isWanted, count > 0 else {
             finishWithoutBytes(place, result)
-            return false
+            return 0
         }
         if isLast { connections.wantReceive(place) }
-        streamGroup.note(length: Int(result))
-        arrival = Arrival(
-            source: .stream, buffer: slab, offset: UInt32(PacketPool.slabHeadroom),
-            length: UInt32(truncatingIfNeeded: result), connection: id)
-        return true
+        return count
     }
 
     /// A receive that brought nothing, or came after the end.

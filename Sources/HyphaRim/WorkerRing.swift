@@ -106,6 +106,7 @@ struct WorkerRing: ~Copyable {
     var inFlight = 0
     var segmentLimit: Int32
     var readsMultishot: Bool
+    var receivesBundles = false
     var lastSendError: Int32 = 0
     /// `start` has run, `shutdown` has not.
     var isRunning = false
@@ -149,6 +150,8 @@ struct WorkerRing: ~Copyable {
         segmentLimit = Int32(clamping: max(1, min(options.offload.segmentLimit, Train.maxPackets)))
         readsMultishot = options.offload.multishotRead.isOn
         shareSlabs()
+        // One completion may fill as many arrivals as there are buffers.
+        receivesBundles = options.offload.receiveBundles.isOn && streamGroup.limit <= WorkerIO.leastArrivals
     }
 
     /// What one kind of receive is lent and does not use is lost to the others: when all may not have what they ask for,
@@ -394,8 +397,7 @@ struct WorkerRing: ~Copyable {
         case Kind.cancel:
             isCancelling = false
         default:
-            var none = Arrival(source: .stream, buffer: 0, offset: 0, length: 0)
-            _ = finishStream(completion, into: &none)
+            _ = finishStream(completion, into: UnsafeMutableBufferPointer(start: nil, count: 0))
         }
     }
 }

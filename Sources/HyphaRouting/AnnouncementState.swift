@@ -9,7 +9,7 @@ struct AnnouncementState: Sendable {
     var sent = Instant.zero
     /// When it was last taken back.
     var lost = Instant.zero
-    /// Some neighbours were told about a route of which the others were not told yet.
+    /// Some neighbours were told about a route, or under a router id, of which the others were not told yet.
     var isToldToSome = false
     /// When the next announcement is due; the distant future when none is.
     var due = Instant.distantFuture

@@ -19,6 +19,8 @@ struct Destination: Sendable {
     var selected = RouteTable.none
     var firstSource = RouteTable.none
     var routeCount: UInt8 = 0
+    /// Neighbours without a route here announced one, for which there was no room.
+    var hasOthers = false
     var phase = Phase.idle
     /// What forwarding was last told.
     var told = Phase.idle

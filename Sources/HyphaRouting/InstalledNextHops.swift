@@ -8,6 +8,9 @@ struct InstalledNextHops: Sendable {
     private var neighbours: (UInt16, UInt16, UInt16, UInt16) = (0, 0, 0, 0)
     private var costs: (UInt16, UInt16, UInt16, UInt16) = (0, 0, 0, 0)
 
+    /// The next hop in use; nil when there is none.
+    var first: NeighbourID? { count > 0 ? NeighbourID(neighbours.0) : nil }
+
     /// Without effect when there are four.
     mutating func append(_ neighbour: NeighbourID, cost: Metric) {
         guard Int(count) < InstalledNextHops.capacity else { return }

@@ -21,14 +21,21 @@ struct Neighbour: Sendable {
     var nextHello: Instant
     /// Last IHU of a stock node, last message of any kind of a hypha node.
     var heard: Instant
+    /// Any message came since the link is up.
+    var hasSpoken = false
     /// When the IHUs that settle a stock node's cost are due, and then our own prefixes and open queries.
     var burstDue: Instant?
     var introductionDue: Instant?
-    /// Of a stock node, which gets no dump: what was announced to the others while it waited for its introduction.
+    /// Of a stock node, which gets no dump: what was announced to the others, or answered, while it waited for its
+    /// introduction.
     var missed: [Prefix] = []
+    /// It asked before that, and was answered: it hears all that the others hear, above all what is lost.
+    var isAnswered = false
 
-    /// Where the running dump of all routes stands: destinations below were sent. Nil when none runs.
+    /// Where the running dump of all routes stands: the number of the next prefix, and how many numbers are left, from the
+    /// start again after the last one. Nil when none runs.
     var dumpPosition: Int?
+    var dumpLeft = 0
     var dumpAllowance: UInt64 = 0
     var dumpContinues: Instant = .distantFuture
     /// In the queue of those whose dump `poll` continues.
@@ -48,9 +55,15 @@ struct Neighbour: Sendable {
     var updateSent = Instant.zero
     /// When it was last sent what it missed.
     var answered = Instant.zero
+    /// When it was last sent everything because it missed too much.
+    var repaired: Instant?
     /// When a Hello tells how many Updates there were, and how many such Hellos there were since the last one.
     var checkDue = Instant.distantFuture
     var checks = 0
+
+    /// Routes of it were refused: when to look whether there is room. And when it was last asked for them again.
+    var roomDue = Instant.distantFuture
+    var roomAsked: Instant?
 
     var budget: PeerBudget
     /// Routes stored of this neighbour.
@@ -82,12 +95,28 @@ struct Neighbour: Sendable {
         throttle = TokenBucket(rate: 1, burst: 1, now: now)
     }
 
-    /// Whether it was told where we are: before that nothing else is said.
+    /// A complete dump is on its way to it.
+    var isBeingToldAll: Bool { dumpIsComplete && dumpPosition != nil }
+
+    /// Whether it acted on all that it was told up to a moment. A hypha node with a new session may have kept what it heard;
+    /// but who says nothing at all does not hear us, and forgets, or hears what is gone, too. A stock node says nothing about
+    /// it, but a stream delivers in order, and who answers no Hello is dead long before `SourceTable.streamDelay`.
+    func hasHeardAll(until moment: Instant, now: Instant) -> Bool {
+        switch kind {
+        case .hypha: sent.confirmed > moment || upSince > moment && !hasSpoken
+        case .stock: upSince > moment || moment.advanced(byMilliseconds: SourceTable.streamDelay) <= now
+        }
+    }
+
+    /// Whether it was told where we are: before that it hears answers only.
     var isIntroduced: Bool { introductionDue == nil && burstDue == nil }
+    /// Whether it hears announcements.
+    var isFollowing: Bool { isIntroduced || isAnswered }
 
     /// The nearest of the neighbour's own deadlines; `deadAfter` in milliseconds.
     func nextDeadline(deadAfter: UInt64) -> Instant {
         var next = min(nextHello, heard.advanced(byMilliseconds: deadAfter), refreshDue, checkDue, received.due)
+        next = min(next, roomDue)
         if let burstDue { next = min(next, burstDue) }
         if let introductionDue { next = min(next, introductionDue) }
         if dumpPosition != nil { next = min(next, dumpContinues) }

@@ -40,6 +40,9 @@ struct NeighbourTable: Sendable {
     func isIntroduced(_ id: NeighbourID) -> Bool {
         Int(id.value) < slots.count && slots[Int(id.value)]?.isIntroduced == true
     }
+    func isFollowing(_ id: NeighbourID) -> Bool {
+        Int(id.value) < slots.count && slots[Int(id.value)]?.isFollowing == true
+    }
     func isSuspect(_ id: NeighbourID) -> Bool {
         Int(id.value) < slots.count && slots[Int(id.value)]?.isSuspect == true
     }
@@ -47,6 +50,11 @@ struct NeighbourTable: Sendable {
         Int(id.value) < slots.count ? slots[Int(id.value)]?.routeCount : nil
     }
     func metric(of id: NeighbourID) -> Metric? { Int(id.value) < slots.count ? slots[Int(id.value)]?.metric : nil }
+
+    /// Whether all neighbours acted on all that they were told up to a moment.
+    func haveHeardAll(until moment: Instant, now: Instant) -> Bool {
+        ids.allSatisfy { slots[Int($0.value)]?.hasHeardAll(until: moment, now: now) != false }
+    }
 
     /// Changes a neighbour in place; nil when it is not up.
     mutating func update<T>(_ id: NeighbourID, _ change: (inout Neighbour) -> T) -> T? {

@@ -17,31 +17,42 @@ struct ReceivedUpdates: Sendable {
 
     /// How long an Update may be late before it is asked for, in milliseconds.
     static let patience: UInt64 = 100
-    /// Before a request is repeated, in milliseconds; doubled each time up to the longest.
+    /// Before a request is repeated, in milliseconds; doubled each time up to the longest: what is asked for too late is not
+    /// remembered any more.
     static let spacing: UInt64 = 500
-    static let longestSpacing: UInt64 = 8_000
-    /// With so many missing, or in so many places, everything is asked for.
-    static let most = SentUpdates.window
-    static let mostRanges = 64
+    static let longestSpacing: UInt64 = 2_000
+    /// Once the oldest missing one is so far behind, or they are in so many places, everything is asked for. The neighbour
+    /// remembers twice as many: until the request is there it has sent further ones.
+    static let most = SentUpdates.window / 2
+    static let mostRanges = 256
     /// So many are asked for at once.
     static let mostAsked = 200
 
     typealias Range = BabelTLV.Missing.Range
 
+    /// Epochs so many before the one at hand are over: what is late of them changes nothing.
+    static let formerEpochs: UInt16 = 1_024
+
     private var epoch: UInt16?
-    private var former: UInt16?
     private var expected: UInt16 = 0
     /// In order; and whether there are too many to tell.
     private(set) var missing: [Range] = []
     private(set) var isAllMissing = false
-    /// The serial of the newest retraction: its route, gone, cannot tell which Updates are older.
-    private var retracted: UInt16?
+    /// The first one of those that are too many to tell.
+    private var firstOfAll: UInt16 = 0
+    /// The newest serial of an Update that left no route, which could tell what is older.
+    private var withoutRoute: UInt16?
     /// The request under way: its number, what it asked for, and how often it was sent.
     private var request: UInt16 = 0
     private var asked: BabelTLV.Missing?
     private var tries: UInt64 = 0
     /// When there is something to ask for.
     private(set) var due = Instant.distantFuture
+
+    /// The first one that is missing; nil before the neighbour said anything.
+    var heard: BabelTLV.Serial? {
+        epoch.map { BabelTLV.Serial(epoch: $0, number: isAllMissing ? firstOfAll : missing.first?.first ?? expected) }
+    }
 
     /// Notes that an Update arrived.
     mutating func note(_ serial: BabelTLV.Serial, now: Instant) -> Order {
@@ -52,7 +63,8 @@ struct ReceivedUpdates: Sendable {
             expected = serial.number &+ 1
             return .next
         }
-        return missing.contains { serial.number &- $0.first < $0.count } ? .late : .useless
+        // Where all are missing it is not known which.
+        return isAllMissing || missing.contains { serial.number &- $0.first < $0.count } ? .late : .useless
     }
 
     /// Notes how far the neighbour is.
@@ -60,12 +72,14 @@ struct ReceivedUpdates: Sendable {
         guard follow(progress.next.epoch) else { return }
         if let asked, progress.answered == asked.number {
             settle(asked)
-            due = missing.isEmpty && !isAllMissing ? .distantFuture : now
+            // The neighbour answers so often and not more.
+            let isDone = missing.isEmpty && !isAllMissing
+            due = isDone ? .distantFuture : now.advanced(byMilliseconds: ReceivedUpdates.patience)
         }
         let ahead = ReceivedUpdates.distance(from: expected, to: progress.next.number)
         if ahead > 0 {
             lack(ahead, now: now)
-        } else if ahead >= -ReceivedUpdates.most {
+        } else if ahead >= -SentUpdates.window {
             // Updates that were sent after the Hello overtook it.
             return
         } else {
@@ -74,12 +88,15 @@ struct ReceivedUpdates: Sendable {
         expected = progress.next.number
     }
 
-    /// Notes the serial of a retraction.
-    mutating func noteRetraction(_ serial: UInt16) { retracted = serial }
+    /// Notes the serial of an Update that was acted on and left no route: a retraction, or one that was refused.
+    mutating func noteWithoutRoute(_ serial: UInt16) {
+        if let newest = withoutRoute, expected &- newest < expected &- serial { return }
+        withoutRoute = serial
+    }
 
     /// Whether a late Update says more than what is known, which came with the serial `known`; nil: there is no route.
     func isNews(_ serial: UInt16, known: UInt16?) -> Bool {
-        guard let newest = known ?? retracted else { return true }
+        guard let newest = known ?? withoutRoute else { return true }
         return ReceivedUpdates.distance(from: newest, to: serial) > 0
     }
 
@@ -126,16 +143,18 @@ struct ReceivedUpdates: Sendable {
         return ranges
     }
 
-    /// False for an epoch that is over. Another one than before is a new one: nothing was missed of it yet.
+    /// False for an epoch that is over, even if nothing of it came before. Any other than before is a new one: nothing was
+    /// missed of it yet.
     private mutating func follow(_ new: UInt16) -> Bool {
-        if new == epoch { return true }
-        if new == former { return false }
-        former = epoch
+        if let epoch {
+            if new == epoch { return true }
+            if epoch &- new <= ReceivedUpdates.formerEpochs { return false }
+        }
         epoch = new
         expected = 0
         missing = []
         isAllMissing = false
-        retracted = nil
+        withoutRoute = nil
         asked = nil
         due = .distantFuture
         return true
@@ -145,15 +164,17 @@ struct ReceivedUpdates: Sendable {
     private mutating func lack(_ count: Int, now: Instant) {
         // Whoever is about to ask for everything need not know more.
         guard count > 0, !isAllMissing || asked != nil else { return }
-        let known = missing.reduce(0) { $0 + Int($1.count) }
-        guard known + count <= ReceivedUpdates.most, missing.count < ReceivedUpdates.mostRanges else {
+        let oldest = missing.first?.first ?? expected
+        guard Int(expected &- oldest) + count <= ReceivedUpdates.most, missing.count < ReceivedUpdates.mostRanges else {
             return lackAll(now: now)
         }
         if due == .distantFuture { due = now.advanced(byMilliseconds: ReceivedUpdates.patience) }
         missing.append(Range(first: expected, count: UInt16(truncatingIfNeeded: count)))
     }
 
-    private mutating func lackAll(now: Instant) {
+    /// Everything is asked for.
+    mutating func lackAll(now: Instant) {
+        if !isAllMissing { firstOfAll = missing.first?.first ?? expected }
         missing = []
         isAllMissing = true
         asked = nil

@@ -74,10 +74,11 @@ struct RouteTable: Sendable {
         return nil
     }
 
-    /// How many prefixes with routes lie around `address`: those of one origin key, since all of its prefixes do.
-    func prefixCount(around address: IPv6Address) -> Int {
+    /// How many prefixes with routes lie around `address` beside its /64 and its /128: those of one origin key, since all of
+    /// its prefixes do.
+    func otherPrefixCount(around address: IPv6Address) -> Int {
         var count = 0
-        for length in UpdateFilter.shortestLength...128 where lengths[length] > 0 {
+        for length in UpdateFilter.shortestLength + 1..<128 where lengths[length] > 0 {
             if let number = numbers[Prefix(address, length: length)], self[number].routeCount > 0 { count += 1 }
         }
         return count

@@ -15,7 +15,7 @@ extension Router {
     // MARK: Planning
 
     /// The metric and router id to announce a prefix with; infinite when there is nothing to announce.
-    private func announceable(_ number: Int) -> (metric: Metric, routerID: UInt32) {
+    func announceable(_ number: Int) -> (metric: Metric, routerID: UInt32) {
         let selected = table[number].selected
         guard configuration.isTransit, !isStopping, selected != RouteTable.none else { return (.infinite, 0) }
         let route = table[route: selected]
@@ -55,9 +55,9 @@ extension Router {
         if var current = broadcast.take() {
             guard let id = neighbours.next(after: current.last) else { return true }
             current.last = id
-            let isIntroduced = neighbours.isIntroduced(id)
+            let isFollowing = neighbours.isFollowing(id)
             for item in current.items where item.except != id {
-                if isIntroduced {
+                if isFollowing {
                     put(item.update, item.subject, to: id)
                 } else if neighbours.kind(of: id) == .stock {
                     postpone(item.update, for: id)
@@ -132,6 +132,14 @@ extension Router {
         }
     }
 
+    /// A stock node is told of a route before its introduction. What becomes of it must reach it from now on; and the route
+    /// once more, when it knows what the link costs.
+    private mutating func noteAnswer(_ update: BabelTLV.Update, to id: NeighbourID) {
+        guard update.metric != Metric.infinite.value, !neighbours.isIntroduced(id) else { return }
+        _ = neighbours.update(id) { $0.isAnswered = true }
+        postpone(update, for: id)
+    }
+
     /// A retraction carries the router id of the node that retracts.
     private func retraction(of prefix: Prefix) -> BabelTLV.Update {
         BabelTLV.Update(
@@ -148,22 +156,33 @@ extension Router {
             update.serial = number(subject, to: id)
         } else {
             update.interval = configuration.stockInterval
+            noteAnswer(update, to: id)
         }
         urgent.append(.send(.update(update), to: id))
     }
 
-    /// The selected route has another router id than what was announced. Its next hop may hold that announcement and use
-    /// it: between two router ids feasibility does not exclude that. It is told at once that it holds no more.
+    /// A neighbour becomes next hop that may have heard of the prefix under another router id than its own, because that was
+    /// announced, or because some heard more than the others. It may use what it heard: between two router ids feasibility
+    /// does not exclude that. It is told at once that it holds no more.
     mutating func poisonNextHop(_ number: Int) {
         let destination = table[number]
-        guard configuration.isTransit, destination.selected != RouteTable.none,
-            !destination.announcement.metric.isInfinite || destination.announcement.isToldToSome
-        else { return }
+        guard configuration.isTransit, destination.selected != RouteTable.none else { return }
         let route = table[route: destination.selected]
-        guard destination.announcement.metric.isInfinite || route.routerID != destination.announcement.routerID else {
+        let announced = destination.announcement
+        guard announced.isToldToSome || !announced.metric.isInfinite && route.routerID != announced.routerID else {
             return
         }
         enqueue(.poison(destination.prefix, route.neighbour))
+    }
+
+    /// The next hop of a prefix is not told of the route through it. When another one is used instead, it hears of that
+    /// route, which may be all that it has left, unless all neighbours are about to.
+    mutating func tellFormerNextHop(_ id: NeighbourID, of number: Int) {
+        let destination = table[number]
+        guard neighbours.contains(id), destination.selected != RouteTable.none, !destination.announcement.isQueued,
+            table[route: destination.selected].neighbour != id
+        else { return }
+        enqueue(.route(destination.prefix, id))
     }
 
     /// A prefix for all neighbours, as it is now; nil if that was said before.
@@ -193,6 +212,7 @@ extension Router {
             counters.count(.metricExhausted)
         }
         counters.count(metric.isInfinite ? .retractions : .announcements)
+        noteSuperseded(number)
         UpdateScheduler.noteSent(&table[number].announcement, isRetraction: metric.isInfinite, now: clock)
         table[number].announcement.isToldToSome = false
         table[number].announcement.metric = metric
@@ -213,7 +233,10 @@ extension Router {
             counters.count(.sourcesFull)
             return false
         }
-        if table[number].announcement.metric.isInfinite { table[number].announcement.isToldToSome = true }
+        let announced = table[number].announcement
+        if announced.metric.isInfinite || announced.routerID != routerID {
+            table[number].announcement.isToldToSome = true
+        }
         install(number)
         put(
             BabelTLV.Update(
@@ -241,16 +264,20 @@ extension Router {
         min(650_000, max(configuration.hyphaRefresh, UInt64(table.destinationCount) * 150))
     }
 
-    /// Starts to send all routes to a neighbour, a few at a time. A complete dump also says which prefixes have none.
+    /// Starts to send all routes to a neighbour, a few at a time. A complete dump also says which prefixes have none. One that
+    /// runs goes on until it is where it was now: to begin again might take it nowhere.
     mutating func startDump(to id: NeighbourID, isComplete: Bool = false) {
         counters.count(.dumps)
         let share = UInt64.random(in: 75...100, using: &seed)
         let period = refreshPeriod * share / 100
         let time = clock
+        let count = table.destinationEnd
         enqueue(.own(id))
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpIsComplete = isComplete || neighbour.dumpIsComplete && neighbour.dumpPosition != nil
-            neighbour.dumpPosition = 0
+            neighbour.dumpPosition = neighbour.dumpPosition ?? 0
+            neighbour.dumpLeft = count
+            if neighbour.dumpIsComplete { neighbour.sent.sayAnew() }
             neighbour.dumped = time
             neighbour.refreshShare = share
             if neighbour.kind == .hypha { neighbour.refreshDue = time.advanced(byMilliseconds: period) }
@@ -288,8 +315,11 @@ extension Router {
             return
         }
         var room = min(Broadcast.capacity, Int(clamping: neighbour.dumpAllowance))
+        var left = neighbour.dumpLeft
         var sent: UInt64 = 0
-        while position < table.destinationEnd, room > 0 {
+        while left > 0, room > 0 {
+            if position >= table.destinationEnd { position = 0 }
+            left -= 1
             defer { position += 1 }
             guard table.contains(position) else { continue }
             if neighbour.dumpIsComplete, table[position].firstSource != RouteTable.none {
@@ -300,9 +330,10 @@ extension Router {
             sent += 1
             room -= 1
         }
-        let isDone = position >= table.destinationEnd
+        let isDone = left == 0
         _ = neighbours.update(id) { neighbour in
             neighbour.dumpPosition = isDone ? nil : position
+            neighbour.dumpLeft = left
             neighbour.dumpAllowance -= sent
             if isDone {
                 neighbour.isDumpReady = false

@@ -23,7 +23,7 @@ extension Router {
             removeNeighbour(id)
         }
         var neighbour = Neighbour(
-            id: id, link: link, limits: configuration.limits, epoch: newEpoch(after: 0), firstHello: clock, now: clock)
+            id: id, link: link, limits: configuration.limits, epoch: newEpoch(), firstHello: clock, now: clock)
         if link.kind == .stock {
             let wait = link.isDialled ? UInt64(link.roundTrip ?? 0) : 0
             let burst = clock.advanced(byMilliseconds: wait)
@@ -51,7 +51,7 @@ extension Router {
         clock = max(clock, now)
         guard let neighbour = neighbours[id], neighbour.kind == .hypha, neighbour.introductionDue == nil else { return }
         if hasForgotten {
-            let epoch = newEpoch(after: neighbour.sent.epoch)
+            let epoch = newEpoch()
             _ = neighbours.update(id) { $0.sent = SentUpdates(epoch: epoch) }
             introduce(to: id)
         } else {
@@ -59,9 +59,10 @@ extension Router {
         }
     }
 
-    /// Another number than the one before.
-    private mutating func newEpoch(after old: UInt16) -> UInt16 {
-        old &+ UInt16.random(in: 1...UInt16.max, using: &seed)
+    /// One more than the last one, so that a neighbour knows which of two is over.
+    private mutating func newEpoch() -> UInt16 {
+        epoch &+= 1
+        return epoch
     }
 
     /// The link layer measured a round trip time, in milliseconds.
@@ -90,10 +91,16 @@ extension Router {
 
     mutating func handleHello(_ hello: BabelTLV.Hello, from id: NeighbourID) {
         counters.count(.hellos)
+        // The link layer is nearer to a stock neighbour, which takes the time until the answer for the length of the way.
+        guard neighbours.kind(of: id) == .hypha else { return }
         sendIHU(to: id)
-        guard let progress = hello.progress, neighbours.kind(of: id) == .hypha else { return }
+        guard let progress = hello.progress else { return }
         let time = clock
-        _ = neighbours.update(id) { $0.received.note(progress, now: time) }
+        _ = neighbours.update(id) { neighbour in
+            neighbour.received.note(progress, now: time)
+            if let heard = progress.heard { neighbour.sent.note(heard: heard) }
+            if !neighbour.isBeingToldAll { neighbour.sent.awaitConfirmation(now: time) }
+        }
         scheduleNeighbour(id)
     }
 
@@ -110,8 +117,19 @@ extension Router {
 
     private mutating func sendIHU(to id: NeighbourID) {
         guard let neighbour = neighbours[id] else { return }
+        urgent.append(.send(.ihu(answer(to: neighbour)), to: id))
+    }
+
+    /// What a neighbour's Hellos are answered with.
+    private func answer(to neighbour: Neighbour) -> BabelTLV.IHU {
         let interval: UInt16 = neighbour.kind == .stock ? 6000 : UInt16(clamping: configuration.hyphaHello / 10 * 3)
-        urgent.append(.send(.ihu(.init(receiveCost: neighbour.metric.value, interval: interval)), to: id))
+        return BabelTLV.IHU(receiveCost: neighbour.metric.value, interval: interval)
+    }
+
+    /// Has the Hellos of a stock neighbour answered: from the IHUs of its introduction on, which answer those before.
+    private mutating func answerHellos(of id: NeighbourID) {
+        guard let neighbour = neighbours[id], neighbour.kind == .stock, neighbour.burstDue == nil else { return }
+        urgent.append(.answerHellos(of: id, with: answer(to: neighbour)))
     }
 
     /// Takes a changed cost into use if that is notable.
@@ -125,6 +143,7 @@ extension Router {
             neighbour.metric = neighbour.cost.metric
             neighbour.metricSince = time
         }
+        answerHellos(of: id)
         for number in 0..<table.routeEnd {
             if let route = table.liveRoute(number), route.neighbour == id { reconsider(Int(route.destination)) }
         }
@@ -172,12 +191,14 @@ extension Router {
                 neighbour.burstDue = nil
                 neighbour.introductionDue = introduction
             }
+            answerHellos(of: id)
         } else if let due = neighbour.introductionDue, clock >= due {
             _ = neighbours.update(id) { $0.introductionDue = nil }
             introduce(to: id)
         }
         if clock >= neighbour.nextHello { sendHello(to: id) }
         checkTimer(id)
+        roomTimer(id)
         missingTimer(id)
         refreshTimer(id)
         if neighbour.dumpPosition != nil, clock >= neighbour.dumpContinues { continueDump(to: id) }
@@ -189,9 +210,10 @@ extension Router {
         guard let neighbour = neighbours[id] else { return }
         let isStock = neighbour.kind == .stock
         let period = isStock ? configuration.stockHello : configuration.hyphaHello
+        var progress = isStock ? nil : neighbour.sent.progress
+        progress?.heard = neighbour.received.heard
         let hello = BabelTLV.Hello(
-            seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10),
-            progress: isStock ? nil : neighbour.sent.progress)
+            seqno: neighbour.helloSeqno, interval: UInt16(clamping: period / 10), progress: progress)
         urgent.append(.send(.hello(hello), to: id))
         let time = clock
         _ = neighbours.update(id) { neighbour in
@@ -208,6 +230,7 @@ extension Router {
         for query in requests.all where query.ingress != id {
             enqueue(.tlv(.routeRequest(.init(generation: query.generation, prefix: query.prefix)), id))
         }
+        if neighbour.kind == .stock { seekLost(at: id) }
         for prefix in neighbour.missed { enqueue(.route(prefix, id)) }
         _ = neighbours.update(id) { $0.missed = [] }
         // The neighbour may have kept what it heard in an earlier session: it has to hear also what is gone.

@@ -49,8 +49,7 @@ extension Router {
         guard update.metric != Metric.infinite.value, update.routerID.hasSameKey(as: own.id) else { return }
         if update.routerID == own.id {
             // Ours, from a run whose state was lost, or forged: others take our own Updates for old.
-            if Seqno(update.seqno).isNewer(than: own.seqno) { own.hear(Seqno(update.seqno)) }
-            return
+            return own.hear(Seqno(update.seqno), now: clock)
         }
         counters.count(.foreignRouterIDs)
         guard own.sightedForeignID(now: clock),

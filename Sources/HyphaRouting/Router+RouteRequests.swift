@@ -7,6 +7,8 @@ extension Router {
     static let refreshBefore: UInt64 = 60_000
     /// Least time between full dumps on request to one neighbour, in milliseconds.
     static let wildcardSpacing: UInt64 = 60_000
+    /// Lost prefixes for which a new stock neighbour is asked.
+    static let lostMax = 64
 
     /// This node has packets for `destination`, or got one from a neighbour that believes so. Asks the mesh for its /64
     /// unless a route is there.
@@ -78,15 +80,38 @@ extension Router {
     }
 
     /// The prefix is lost. A stock neighbour tells only what it is asked for: one that did not announce the prefix may know
-    /// it all the same. With the last generation it answers or does nothing: no question that comes too early is left
-    /// open in the mesh, where it would stand in the way of later ones.
+    /// it all the same. So may one whose route was refused. With the last generation they answer or do nothing: no question
+    /// that comes too early is left open in the mesh, where it would stand in the way of later ones.
     mutating func seekElsewhere(_ number: Int) {
+        if lost.count >= Router.lostMax { lost.removeFirst() }
+        lost.append(table[number].prefix)
         let request = BabelTLV.RouteRequest(generation: RouteRequests.generationLimit, prefix: table[number].prefix)
+        let hasOthers = table[number].hasOthers
         guard !isStopping,
-            neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }), lossQueries.take(now: clock)
+            hasOthers || neighbours.ids.contains(where: { neighbours[$0]?.kind == .stock }),
+            lossQueries.take(now: clock)
         else { return }
-        for id in neighbours.ids where neighbours[id]?.kind == .stock && neighbours[id]?.isIntroduced == true {
-            enqueue(.tlv(.routeRequest(request), id))
+        table[number].hasOthers = false
+        for id in neighbours.ids where neighbours.isIntroduced(id) {
+            let mayKnow = hasOthers && table.route(to: number, through: id) == nil
+            if neighbours.kind(of: id) == .stock {
+                enqueue(.tlv(.routeRequest(request), id))
+            } else if mayKnow {
+                counters.count(.roomRequests)
+                enqueue(.tlv(.routeRequest(request), id))
+            }
+        }
+    }
+
+    /// A stock neighbour is there that was not when prefixes were lost a moment ago: it is asked for them, too. It may have
+    /// had a route before this link, and would not speak of it.
+    mutating func seekLost(at id: NeighbourID) {
+        var asked: Set<Prefix> = []
+        for prefix in lost {
+            guard let number = table.number(of: prefix), table[number].phase == .unreachable,
+                asked.insert(prefix).inserted
+            else { continue }
+            enqueue(.tlv(.routeRequest(.init(generation: RouteRequests.generationLimit, prefix: prefix)), id))
         }
     }
 

@@ -6,12 +6,15 @@ extension Router {
     /// Looks at a prefix after anything about it has changed.
     mutating func reconsider(_ number: Int) {
         let old = table[number].selected
+        // Forwarding knows it even if its route is gone.
+        let formerNextHop = table[number].installed.first
         let new = choose(number)
         table[number].selected = new
         if new != RouteTable.none {
             if new != old { counters.count(.selections) }
             let isOtherID = table[route: new].routerID != table[number].installed.routerID
             if new != old || isOtherID { poisonNextHop(number) }
+            keepUp(number)
             table[number].phase = .reachable
         } else if table[number].phase == .reachable {
             counters.count(.routesLost)
@@ -22,11 +25,12 @@ extension Router {
         }
         install(number)
         planAnnouncement(number)
+        if let formerNextHop { tellFormerNextHop(formerNextHop, of: number) }
         schedule(number)
     }
 
     /// The number of the route to use, `RouteTable.none` when none may be used. Neighbours that are silent at the moment
-    /// and seqnos that may be forged are chosen only where there is nothing else.
+    /// are chosen only where there is nothing else.
     private func choose(_ number: Int) -> UInt32 {
         var contest = RouteSelection.Contest()
         var reserve = RouteSelection.Contest()
@@ -34,10 +38,12 @@ extension Router {
         var route = table[number].firstRoute
         while route != RouteTable.none {
             let value = table[route: route]
-            if let linkCost = neighbours.metric(of: value.neighbour), isFeasible(route) {
+            if let linkCost = neighbours.metric(of: value.neighbour), isFeasible(route),
+                hasRoom(forDistanceOf: value.routerID, number)
+            {
                 let candidate = RouteSelection.Candidate(metric: value.metric, linkCost: linkCost)
                 let isCurrent = route == selected
-                if isWithheld(route) || !isCurrent && neighbours.isSuspect(value.neighbour) {
+                if !isCurrent && neighbours.isSuspect(value.neighbour) {
                     reserve.add(candidate, number: route, isCurrent: isCurrent)
                 } else {
                     contest.add(candidate, number: route, isCurrent: isCurrent)
@@ -108,7 +114,7 @@ extension Router {
             return isSameOrigin
                 && (isFeasible(route) || installed.contains { $0.neighbour == candidate.neighbour })
         default:
-            return isSameOrigin && isFeasible(route) && (!isWithheld(route) || isWithheld(selected))
+            return isSameOrigin && isFeasible(route)
         }
     }
 
@@ -130,11 +136,12 @@ extension Router {
         var route = destination.firstRoute
         while route != RouteTable.none {
             next = min(next, table[route: route].expires.instant)
+            if destination.selected == RouteTable.none { next = min(next, usableFrom(route)) }
             route = table[route: route].next
         }
         var entry = destination.firstSource
         while entry != RouteTable.none {
-            next = min(next, sources[entry].lastUse.instant.advanced(byMilliseconds: SourceTable.life))
+            next = min(next, checkDue(entry, of: number))
             entry = sources[entry].next
         }
         timers.set(number, next == .distantFuture ? nil : next)
@@ -174,22 +181,6 @@ extension Router {
                 removeRoute(route)
             }
             route = next
-        }
-    }
-
-    private mutating func expireSources(_ number: Int) {
-        var entry = table[number].firstSource
-        while entry != RouteTable.none {
-            let next = sources[entry].next
-            if sources[entry].lastUse.instant.advanced(byMilliseconds: SourceTable.life) <= clock {
-                if isReferenced(number, routerID: sources[entry].routerID) {
-                    sources[entry].lastUse = Tick(clock)
-                } else {
-                    counters.count(.sourcesExpired)
-                    removeSource(entry, of: number)
-                }
-            }
-            entry = next
         }
     }
 }

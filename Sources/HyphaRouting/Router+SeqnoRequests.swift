@@ -32,38 +32,36 @@ extension Router {
     mutating func requestSeqno(_ number: Int, routerID: UInt32, of neighbours: [NeighbourID]) {
         let key = SeqnoRequests.Key(prefix: table[number].prefix, routerID: ids[routerID])
         let wanted = (distance(number, routerID: routerID)?.seqno ?? Seqno(0)).advanced()
-        guard var request = opened(key, wanted, hopCount: SeqnoRequests.hopCount) else { return }
-        if !request.isOwn {
-            request.isOwn = true
-            request.attempts = 0
-        }
+        guard var request = opened(key, mostOpen: configuration.limits.openSeqnoRequests) else { return }
+        request.need(wanted)
         if request.attemptDue == .distantFuture { request.attemptDue = clock.advanced(byMilliseconds: 1_000) }
         for id in neighbours { send(&request, to: id, hopCount: SeqnoRequests.hopCount) }
         seqnoRequests[key] = request
     }
 
-    /// The open request of a key, made or brought up to a newer seqno; nil when there is no room.
-    private mutating func opened(_ key: SeqnoRequests.Key, _ seqno: Seqno, hopCount: UInt8) -> OpenSeqnoRequest? {
-        if var known = seqnoRequests[key] {
-            if seqno.isNewer(than: known.seqno) {
-                known.seqno = seqno
-                known.asked = []
-                known.attempts = 0
-            }
-            return known
-        }
-        guard seqnoRequests.count < configuration.limits.openSeqnoRequests || mutant == .unboundedTables else {
+    /// A neighbour announces a prefix anew, or another way. What it was asked before it may have had nobody to pass on to:
+    /// it can be asked again at once.
+    mutating func noteOtherWay(_ prefix: Prefix, _ routerID: RouterID, of id: NeighbourID) {
+        guard seqnoRequests.count > 0 else { return }
+        let key = SeqnoRequests.Key(prefix: prefix, routerID: routerID)
+        guard var request = seqnoRequests[key], request.forgetAsked(id) else { return }
+        seqnoRequests[key] = request
+    }
+
+    /// The open request of a key, or a new one; nil when there is no room.
+    private mutating func opened(_ key: SeqnoRequests.Key, mostOpen: Int) -> OpenSeqnoRequest? {
+        if let known = seqnoRequests[key] { return known }
+        guard seqnoRequests.count < mostOpen || mutant == .unboundedTables else {
             counters.count(.seqnoRequestsFull)
             return nil
         }
-        return OpenSeqnoRequest(
-            prefix: key.prefix, routerID: key.routerID, seqno: seqno, hopCount: hopCount, isOwn: false, last: clock)
+        return OpenSeqnoRequest(prefix: key.prefix, routerID: key.routerID, now: clock)
     }
 
     /// Asks one neighbour, unless it was asked a moment ago. True when it was sent.
     @discardableResult
     private mutating func send(_ request: inout OpenSeqnoRequest, to id: NeighbourID, hopCount: UInt8) -> Bool {
-        guard let neighbour = neighbours[id],
+        guard let neighbour = neighbours[id], let seqno = request.seqno,
             !request.wasAsked(id, within: SeqnoRequests.spacing(neighbour.kind), now: clock)
         else { return false }
         request.noteAsked(id, now: clock)
@@ -71,7 +69,7 @@ extension Router {
             .tlv(
                 .seqnoRequest(
                     .init(
-                        prefix: request.prefix, routerID: request.routerID, seqno: request.seqno.value,
+                        prefix: request.prefix, routerID: request.routerID, seqno: seqno.value,
                         hopCount: hopCount)), id))
         return true
     }
@@ -82,7 +80,10 @@ extension Router {
         let seqno = Seqno(message.seqno)
         if ownPrefix.contains(message.prefix.address) {
             guard message.routerID == own.id, ownPrefixes.contains(message.prefix) else { return }
-            if seqno.isNewer(than: own.seqno) { return own.requestBump() }
+            if seqno.isNewer(than: own.seqno) {
+                own.requestBump()
+                return own.hear(Seqno(message.seqno &- 1), now: clock)
+            }
             counters.count(.requestsAnswered)
             return enqueue(.own(id))
         }
@@ -104,8 +105,9 @@ extension Router {
     /// to the origin; else any that announces the prefix.
     private mutating func forward(_ message: BabelTLV.SeqnoRequest, of number: Int, from id: NeighbourID) {
         let key = SeqnoRequests.Key(prefix: message.prefix, routerID: message.routerID)
-        guard var request = opened(key, Seqno(message.seqno), hopCount: message.hopCount - 1) else { return }
-        _ = request.addRequester(id)
+        // The last quarter of the room is for what this node needs itself.
+        guard var request = opened(key, mostOpen: configuration.limits.openSeqnoRequests / 4 * 3) else { return }
+        request.addRequester(id, Seqno(message.seqno))
         var candidates: [(rank: Int, cost: Metric, neighbour: NeighbourID)] = []
         var route = table[number].firstRoute
         while route != RouteTable.none {
@@ -134,9 +136,10 @@ extension Router {
         guard selected != RouteTable.none else { return }
         let route = table[route: selected]
         let key = SeqnoRequests.Key(prefix: table[number].prefix, routerID: ids[route.routerID])
-        guard let request = seqnoRequests[key], !request.seqno.isNewer(than: route.seqno) else { return }
-        for id in request.requesters { enqueue(.route(key.prefix, id)) }
-        seqnoRequests[key] = nil
+        guard var request = seqnoRequests[key] else { return }
+        request.needNoMore()
+        for id in request.takeServed(by: route.seqno) { enqueue(.route(key.prefix, id)) }
+        seqnoRequests[key] = request.seqno == nil ? nil : request
     }
 
     mutating func seqnoRequestTimer(_ request: OpenSeqnoRequest) {
@@ -148,17 +151,19 @@ extension Router {
         var request = request
         request.attempts = min(request.attempts + 1, 7)
         request.attemptDue = .distantFuture
-        request.isOwn = false
-        if let number = table.number(of: request.prefix), let routerID = ids.number(of: request.routerID),
+        var isAsked = false
+        if request.own != nil, let number = table.number(of: request.prefix),
+            let routerID = ids.number(of: request.routerID),
             table[number].selected == RouteTable.none
         {
             let wait = min(SeqnoRequests.longestSpacing, 1_000 << UInt64(request.attempts))
             for id in announcers(number, of: routerID) {
-                request.isOwn = true
+                isAsked = true
                 request.attemptDue = clock.advanced(byMilliseconds: wait)
                 send(&request, to: id, hopCount: SeqnoRequests.hopCount)
             }
         }
-        seqnoRequests[key] = request
+        if !isAsked { request.needNoMore() }
+        seqnoRequests[key] = request.seqno == nil ? nil : request
     }
 }

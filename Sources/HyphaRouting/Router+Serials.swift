@@ -59,9 +59,6 @@ extension Router {
         let result = neighbours.update(id) { neighbour in
             let due = neighbour.received.due
             let order = neighbour.received.note(serial, now: time)
-            if order == .next, update.metric == Metric.infinite.value {
-                neighbour.received.noteRetraction(serial.number)
-            }
             return (order, due != neighbour.received.due)
         }
         if result?.1 == true { scheduleNeighbour(id) }
@@ -69,8 +66,11 @@ extension Router {
         case .next: break
         case .late:
             let route = table.number(of: update.prefix).flatMap { table.route(to: $0, through: id) }
+            // That there is no route is true whatever overtook it.
+            let isKnown = route == nil && update.metric == Metric.infinite.value
             let isNews = neighbours.update(id) { neighbour in
-                let isNews = neighbour.received.isNews(serial.number, known: route.map { table[route: $0].serial })
+                let isNews =
+                    isKnown || neighbour.received.isNews(serial.number, known: route.map { table[route: $0].serial })
                 if isNews { neighbour.received.fill(serial.number) }
                 return isNews
             }
@@ -80,6 +80,12 @@ extension Router {
             return false
         }
         return true
+    }
+
+    /// An Update that was acted on left no route of the neighbour: what it overtook must not bring one.
+    mutating func noteWithoutRoute(_ serial: UInt16?, from id: NeighbourID) {
+        guard let serial, neighbours.kind(of: id) == .hypha else { return }
+        _ = neighbours.update(id) { $0.received.noteWithoutRoute(serial) }
     }
 
     /// At the time for it: asks a neighbour for what is missing.
@@ -114,7 +120,7 @@ extension Router {
         guard subjects.count <= ReceivedUpdates.mostAsked, outbox.count + subjects.count < configuration.limits.outbox
         else { return counters.count(.resendsRefused) }
         if isTooOld {
-            if let dumped = neighbour.dumped, clock.milliseconds(since: dumped) < Router.repairSpacing {
+            if let repaired = neighbour.repaired, clock.milliseconds(since: repaired) < Router.repairSpacing {
                 return counters.count(.resendsRefused)
             }
             startDump(to: id, isComplete: true)
@@ -126,7 +132,9 @@ extension Router {
         let time = clock
         _ = neighbours.update(id) { neighbour in
             neighbour.answered = time
+            if isTooOld { neighbour.repaired = time }
             neighbour.sent.answered = missing.number
+            neighbour.sent.sayAnew()
         }
         enqueue(.answered(id))
     }

@@ -7,7 +7,10 @@ extension Router {
         counters.count(.updates)
         guard UpdateFilter.isRoutable(update.prefix) else { return counters.count(.prefixNotRoutable) }
         if ownPrefix.contains(update.prefix.address) { return handleOwnPrefix(update) }
-        guard update.metric != Metric.infinite.value else { return handleRetraction(of: update.prefix, from: id) }
+        guard update.metric != Metric.infinite.value else {
+            noteWithoutRoute(update.serial?.number, from: id)
+            return handleRetraction(of: update.prefix, from: id)
+        }
         let number = table.number(of: update.prefix)
         let route = number.flatMap { table.route(to: $0, through: id) }
         // Mostly the neighbour says again what it said before: then its router id need not be searched for.
@@ -46,19 +49,8 @@ extension Router {
 
     private mutating func handleRetraction(of prefix: Prefix, from id: NeighbourID) {
         guard let number = table.number(of: prefix), let route = table.route(to: number, through: id) else { return }
-        let wasUsed = table[number].selected == route
         removeRoute(route)
         reconsider(number)
-        if wasUsed { tellFormerNextHop(id, of: number) }
-    }
-
-    /// The next hop of a prefix was never told of the route through it. When another one is used instead, and nothing else
-    /// about the route changes, nobody else would tell it: it hears of the route, which may be all that it has left.
-    private mutating func tellFormerNextHop(_ id: NeighbourID, of number: Int) {
-        guard table.contains(number), table[number].selected != RouteTable.none,
-            table[route: table[number].selected].neighbour != id
-        else { return }
-        enqueue(.route(table[number].prefix, id))
     }
 
     /// A neighbour says something new about a prefix.
@@ -75,23 +67,23 @@ extension Router {
             if table[number].selected == route, routerID == oldID, !hasOtherChoice(number, than: route) {
                 // All that is left: what it said before stays until the origin answers with a newer seqno, or expires.
                 table[route: route].serial = update.serial?.number ?? 0
+                if noteImplausible(seqno, of: number, routerID: routerID) { return }
                 requestSeqno(number, routerID: routerID, of: [id])
                 return
             }
         }
-        let wasUsed = table[number].selected == route
         if routerID != oldID {
             touchSource(number, routerID: oldID)
             ids.retain(routerID)
             table[route: route].routerID = routerID
             ids.release(oldID)
         }
+        if metric != table[route: route].metric { noteOtherWay(update.prefix, update.routerID, of: id) }
         table[route: route].seqno = seqno
         table[route: route].metric = metric
         table[route: route].serial = update.serial?.number ?? 0
         table[route: route].expires = expiry(update)
         reconsider(number)
-        if wasUsed { tellFormerNextHop(id, of: number) }
         finish(number, offered: routerID, by: id, feasible: feasible)
     }
 
@@ -99,21 +91,9 @@ extension Router {
     private mutating func insert(
         _ update: BabelTLV.Update, of place: Int?, from id: NeighbourID, known: UInt32?, origin: IPv6Address
     ) {
-        let limits = configuration.limits
-        let bounded = mutant != .unboundedTables
-        if bounded {
-            guard table.routeCount < limits.routes else { return counters.count(.routesFull) }
-            let share = max(limits.routesPerNeighbourFloor, (limits.routes - table.routeCount) / 4)
-            guard let count = neighbours.routeCount(of: id), count < share else {
-                return counters.count(.neighbourRoutesFull)
-            }
-        }
-        if let place, table[place].routeCount > 0 {
-            if bounded, Int(table[place].routeCount) >= limits.routesPerPrefix, !makeRoom(place) {
-                return counters.count(.prefixRoutesFull)
-            }
-        } else if bounded, table.prefixCount(around: origin) >= limits.prefixesPerKey {
-            return counters.count(.keyPrefixesFull)
+        if mutant != .unboundedTables, let full = refusal(of: place, update.prefix, from: id, origin: origin) {
+            noteWithoutRoute(update.serial?.number, from: id)
+            return noteRefusal(full, of: id)
         }
         let number = place ?? table.insert(update.prefix)
         let routerID = retain(known, update.routerID, origin: origin)
@@ -127,8 +107,26 @@ extension Router {
                 expires: expiry(update), neighbour: id, seqno: seqno, metric: metric,
                 serial: update.serial?.number ?? 0))
         _ = neighbours.update(id) { $0.routeCount += 1 }
+        noteOtherWay(update.prefix, update.routerID, of: id)
         reconsider(number)
         finish(number, offered: routerID, by: id, feasible: feasible)
+    }
+
+    /// Which limit a new route of a neighbour is above, nil when there is room. `number`: of the prefix, if that is known. The
+    /// /64 and the /128 of a key have places of their own: somebody who invents others does not take them.
+    private mutating func refusal(
+        of number: Int?, _ prefix: Prefix, from id: NeighbourID, origin: IPv6Address
+    ) -> RouterCounter? {
+        let limits = configuration.limits
+        guard table.routeCount < limits.routes else { return .routesFull }
+        guard let count = neighbours.routeCount(of: id), count < neighbourShare else { return .neighbourRoutesFull }
+        guard let number, table[number].routeCount > 0 else {
+            if prefix.length == UpdateFilter.shortestLength || prefix.length == 128 { return nil }
+            return table.otherPrefixCount(around: origin) < limits.prefixesPerKey - 2 ? nil : .keyPrefixesFull
+        }
+        guard Int(table[number].routeCount) >= limits.routesPerPrefix else { return nil }
+        table[number].hasOthers = true
+        return makeRoom(number) ? nil : .prefixRoutesFull
     }
 
     /// Takes the worst route out that may not be used anyway. False when all may be used.
@@ -145,6 +143,7 @@ extension Router {
             route = candidate.next
         }
         guard let worst else { return false }
+        noteWithoutRoute(table[route: worst].serial, from: table[route: worst].neighbour)
         removeRoute(worst)
         return true
     }
@@ -158,10 +157,14 @@ extension Router {
     /// After an announcement was stored: whoever waits for this prefix or its seqno is served.
     private mutating func finish(_ number: Int, offered: UInt32, by id: NeighbourID, feasible: Bool) {
         guard table.contains(number) else { return }
-        let selected = table[number].selected
-        if let route = table.route(to: number, through: id), isWithheld(route) { counters.count(.seqnosWithheld) }
-        guard selected != RouteTable.none else {
-            if !feasible { requestSeqno(number, routerID: offered, of: [id]) }
+        let isImplausible =
+            !feasible
+            && (table.route(to: number, through: id).map {
+                noteImplausible(table[route: $0].seqno, of: number, routerID: offered)
+            } ?? false)
+        if !hasRoom(forDistanceOf: offered, number) { counters.count(.sourcesFull) }
+        guard table[number].selected != RouteTable.none else {
+            if !feasible, !isImplausible { requestSeqno(number, routerID: offered, of: [id]) }
             return
         }
         if requests.count > 0 { resolveQuery(table[number].prefix) }
@@ -170,29 +173,16 @@ extension Router {
 
     // MARK: Feasibility
 
-    func distance(_ number: Int, routerID: UInt32) -> FeasibilityDistance? {
-        sources.find(routerID, from: table[number].firstSource).map { sources[$0].distance }
-    }
-
     func isFeasible(_ seqno: Seqno, _ metric: Metric, of number: Int, routerID: UInt32) -> Bool {
-        Feasibility.isFeasible(
-            seqno: seqno, metric: metric, distance: distance(number, routerID: routerID))
+        guard let entry = sources.find(routerID, from: table[number].firstSource) else { return true }
+        return Feasibility.isFeasible(seqno: seqno, metric: metric, distance: sources[entry].distance)
+            && (sources[entry].isPlausible(seqno, now: clock) || mutant == .anySeqno)
     }
 
     func isFeasible(_ route: UInt32) -> Bool {
         let candidate = table[route: route]
         return isFeasible(
             candidate.seqno, candidate.metric, of: Int(candidate.destination), routerID: candidate.routerID)
-    }
-
-    /// Whether a route is used only when there is no other, because of its seqno.
-    func isWithheld(_ route: UInt32) -> Bool {
-        let candidate = table[route: route]
-        guard
-            let entry = sources.find(
-                candidate.routerID, from: table[Int(candidate.destination)].firstSource)
-        else { return false }
-        return !sources[entry].isPlausible(candidate.seqno, now: clock)
     }
 
     private func hasOtherChoice(_ number: Int, than selected: UInt32) -> Bool {
@@ -202,67 +192,6 @@ extension Router {
             route = table[route: route].next
         }
         return false
-    }
-
-    /// Notes that we announce this. False when there is no room: then it must not be announced.
-    mutating func recordDistance(_ number: Int, routerID: UInt32, seqno: Seqno, metric: Metric) -> Bool {
-        let new = FeasibilityDistance(seqno: seqno, metric: metric)
-        let now = Tick(clock)
-        if let entry = sources.find(routerID, from: table[number].firstSource) {
-            if seqno != sources[entry].distance.seqno { sources[entry].seqnoSince = now }
-            if new.isBetter(than: sources[entry].distance) { sources[entry].distance = new }
-            sources[entry].lastUse = now
-            return true
-        }
-        let limits = configuration.limits
-        if mutant != .unboundedTables,
-            sources.count >= limits.sources
-                || sources.length(from: table[number].firstSource) >= limits.sourcesPerPrefix
-        {
-            guard evictSource(number) else { return false }
-        }
-        ids.retain(routerID)
-        sources.insert(
-            .init(next: RouteTable.none, routerID: routerID, lastUse: now, seqnoSince: now, distance: new),
-            before: &table[number].firstSource)
-        return true
-    }
-
-    func isReferenced(_ number: Int, routerID: UInt32) -> Bool {
-        var route = table[number].firstRoute
-        while route != RouteTable.none {
-            if table[route: route].routerID == routerID { return true }
-            route = table[route: route].next
-        }
-        return false
-    }
-
-    /// Forgets the oldest distance of a prefix that no route needs.
-    private mutating func evictSource(_ number: Int) -> Bool {
-        var oldest: UInt32?
-        var entry = table[number].firstSource
-        while entry != RouteTable.none {
-            if !isReferenced(number, routerID: sources[entry].routerID),
-                oldest.map({ sources[entry].lastUse < sources[$0].lastUse }) ?? true
-            {
-                oldest = entry
-            }
-            entry = sources[entry].next
-        }
-        guard let oldest else { return false }
-        removeSource(oldest, of: number)
-        return true
-    }
-
-    mutating func removeSource(_ entry: UInt32, of number: Int) {
-        let routerID = sources[entry].routerID
-        sources.remove(entry, from: &table[number].firstSource)
-        ids.release(routerID)
-    }
-
-    /// The life of a distance starts again: a route that needed it has just gone.
-    mutating func touchSource(_ number: Int, routerID: UInt32) {
-        if let entry = sources.find(routerID, from: table[number].firstSource) { sources[entry].lastUse = Tick(clock) }
     }
 
     mutating func removeRoute(_ number: UInt32) {

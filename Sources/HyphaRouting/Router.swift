@@ -25,11 +25,15 @@ public struct Router: Sendable {
     var sources = SourceTable()
     var requests = RouteRequests()
     var lossQueries: TokenBucket
+    /// The latest prefixes that were lost, at most `lostMax`; some may have a route again.
+    var lost: [Prefix] = []
     var seqnoRequests = SeqnoRequests()
     /// By number of the prefix, and by number of the neighbour.
     var timers = DeadlineSlots()
     var neighbourTimers = DeadlineSlots()
     var ownAnnouncementDue: Instant
+    /// When a neighbour was last asked for what had been refused.
+    var roomAsked: Instant?
 
     var urgent = ActionRing<RouterAction>()
     var held: RouterAction?
@@ -41,6 +45,8 @@ public struct Router: Sendable {
     /// The latest time that came in.
     var clock: Instant
     var seed: Seed
+    /// The last one of serials; the first is drawn.
+    var epoch: UInt16
     var isStopping = false
     package var mutant: RouterMutant?
 
@@ -53,6 +59,7 @@ public struct Router: Sendable {
         let random = state?.random ?? seed.next()
         guard let id = RouterID(key: configuration.key, zone: configuration.zone, random: random) else { return nil }
         self.configuration = configuration
+        epoch = UInt16(truncatingIfNeeded: seed.next())
         self.seed = seed
         let address = configuration.addressOfKey(id)
         ownPrefix = Prefix(address, length: 64)
@@ -116,6 +123,7 @@ public struct Router: Sendable {
             }
         let verdict = neighbours.update(id) { neighbour in
             if neighbour.kind == .hypha { neighbour.heard = time }
+            neighbour.hasSpoken = true
             return neighbour.budget.take(kind, now: time)
         }
         switch verdict {

@@ -7,6 +7,9 @@ public enum RouterAction: Hashable, Sendable {
     case persist(RouterState)
     case routeChanged(RouteChange)
     case send(BabelTLV, to: NeighbourID)
+    /// The link layer answers each Hello of this stock neighbour with this IHU from now on, as soon as it is there: the
+    /// router does not.
+    case answerHellos(of: NeighbourID, with: BabelTLV.IHU)
     /// The route to the prefix ends soon (true), or is fresh again or gone (false): while it ends soon, `routeUsed` is to be
     /// told of its use.
     case routeAgeing(Prefix, Bool)

@@ -12,9 +12,12 @@ public enum RouterCounter: Int, CaseIterable, Sendable {
     case prefixNotRoutable, originOutsidePrefix, metricTooLow, ownPrefix
     /// Updates not taken: table limits.
     case routesFull, neighbourRoutesFull, keyPrefixesFull, prefixRoutesFull
-    /// Updates whose route may not be used for now, or only if there is no other.
-    case infeasible, seqnosWithheld
-    /// Announcements withheld: no room for a feasibility distance; metric at its end.
+    /// Neighbours asked again for what was not taken for lack of room.
+    case roomRequests
+    /// Updates whose route may not be used for now; those of them with a seqno too far ahead.
+    case infeasible, seqnosImplausible
+    /// Updates not used, or announcements withheld: no room for a feasibility distance. Announcements withheld: metric at its
+    /// end.
     case sourcesFull, metricExhausted
     case neighboursFull
     /// Requests passed on, answered, left without answer, or dropped: generation used up, hop count used up, asked before,

@@ -17,14 +17,14 @@ public struct RouterLimits: Sendable {
     public var routes = 200_000
     /// Routes of one neighbour: a quarter of what is free, but at least this. Further ones are refused.
     public var routesPerNeighbourFloor = 1024
-    /// Prefixes of one origin key. Further ones are refused.
+    /// Prefixes of one origin key, its /64 and its /128 included, which are never refused for this. Further ones are refused.
     public var prefixesPerKey = 4
     /// Next hops of one prefix. The worst infeasible one makes room, else the new one is refused.
     public var routesPerPrefix = 8
-    /// Feasibility distances; the oldest that no route needs makes room, else the route is not announced.
+    /// Feasibility distances. A route that needs a further one is not used.
     public var sources = 400_000
-    /// Router ids of one prefix with a feasibility distance; the same.
-    public var sourcesPerPrefix = 4
+    /// Router ids of one prefix with a feasibility distance; the same. Stock nodes draw a new one with each start.
+    public var sourcesPerPrefix = 16
     /// Open route queries. Further ones are refused.
     public var openQueries = 4096
     /// Open queries on behalf of one neighbour. Further ones are dropped.

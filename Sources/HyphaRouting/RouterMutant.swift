@@ -6,6 +6,10 @@ package enum RouterMutant: String, CaseIterable, Sendable {
     case noFlush
     /// Next hops of several router ids are mixed.
     case mixedRouterIDs
+    /// Seqnos may be as far ahead as they like.
+    case anySeqno
+    /// Feasibility distances are forgotten as soon as nothing is announced under them.
+    case hastyForgetting
     /// No limits on tables.
     case unboundedTables
 }

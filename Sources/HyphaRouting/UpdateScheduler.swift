@@ -2,8 +2,10 @@ import HyphaBase
 
 /// When the neighbours are told about a prefix.
 enum UpdateScheduler {
-    /// Least time between two announcements of one prefix, in milliseconds. It doubles with each loss that follows another
-    /// one closely, up to the longest.
+    /// Least time from a loss to the next announcement of a prefix, in milliseconds: nodes behind a broken link wait for the
+    /// way around, each behind the one before. After a loss that follows another one closely it is more, and it doubles
+    /// with each further one, up to the longest.
+    static let firstSpacing: UInt64 = 20
     static let spacing: UInt64 = 100
     static let longestSpacing: UInt64 = 10_000
     /// After so long without a loss the spacing is half of what it was, in milliseconds.
@@ -25,7 +27,8 @@ enum UpdateScheduler {
     static func change(from state: AnnouncementState, to metric: Metric, routerID: UInt32) -> Change {
         if metric.isInfinite { return state.metric.isInfinite && !state.isToldToSome ? .none : .lost }
         if state.metric.isInfinite { return .acquired }
-        if state.routerID != routerID { return .differs }
+        // Who was told another router id than the others has to hear that it holds no more.
+        if state.routerID != routerID || state.isToldToSome { return .differs }
         let difference = max(metric.excess(over: state.metric), state.metric.excess(over: metric))
         return difference > max(10, state.metric.value / 10) ? .differs : .none
     }
@@ -40,17 +43,19 @@ enum UpdateScheduler {
         }
     }
 
-    /// 0.1 s, doubled for every flap.
+    /// 20 ms; with flaps 0.1 s, doubled for every one after the first.
     static func spacing(afterFlaps flaps: UInt8) -> UInt64 {
-        min(longestSpacing, spacing << UInt64(min(flaps, 7)))
+        flaps == 0 ? firstSpacing : min(longestSpacing, spacing << UInt64(min(flaps, mostFlaps) - 1))
     }
 
-    /// Counts an announcement that is sent now. A loss doubles the spacing; every quiet `calm` halves it again.
+    private static let mostFlaps: UInt8 = 8
+
+    /// Counts an announcement that is sent now. A loss is one more flap; every quiet `calm` before it is one less.
     static func noteSent(_ state: inout AnnouncementState, isRetraction: Bool, now: Instant) {
         if isRetraction {
-            let halvings = UInt8(clamping: now.milliseconds(since: state.lost) / calm)
-            let flaps = state.flaps > halvings ? state.flaps - halvings : 0
-            state.flaps = state.lost == .zero ? 0 : min(flaps + 1, 7)
+            let quiet = UInt8(clamping: now.milliseconds(since: state.lost) / calm)
+            let flaps = min(state.flaps + 1, mostFlaps)
+            state.flaps = state.lost == .zero || flaps < quiet ? 0 : flaps - quiet
             state.lost = now
         }
         state.sent = now

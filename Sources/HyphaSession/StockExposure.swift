@@ -14,6 +14,10 @@ public struct StockExposure: Equatable, BitwiseCopyable, Sendable {
         self.received = received
     }
 
+    /// Whether it is time to look at `isHigh`: once in 65,536 bodies of the peer.
+    @inlinable @inline(__always)
+    public var isCheckDue: Bool { received & 0xFFFF == 0 }
+
     /// Whether the chance passed 2^-33: worth a warning.
     public var isHigh: Bool {
         let (others, overflow) = (received / 2).addingReportingOverflow(sent)

@@ -26,6 +26,10 @@ public struct Measurement: Sendable {
     /// hubs) and of hubs.
     public var leafTraffic = Spread([])
     public var hubTraffic = Spread([])
+    /// Leaf traffic by what it is for, kbit/s on average.
+    public var leafParts: [(name: String, rate: Double)] = []
+    /// Changes of a first next hop in each minute of the quiet time, over all nodes.
+    public var quietChanges: [Int] = []
     /// Length of the quiet time in milliseconds.
     public var quietTime: UInt64 = 0
     /// Entries of the fullest node at the end.

@@ -12,6 +12,8 @@ enum SimEvent: Sendable {
     case cost(Int, roundTrip: UInt16)
     case loss(Int, perMille: UInt64)
     case jitter(Int, milliseconds: UInt64)
+    /// A hostile node does what its role is.
+    case attack(Int)
     /// Everything is repaired; then everybody asks for everybody; then it is quiet; then all must be reachable.
     case repair
     case askAll

@@ -24,7 +24,7 @@ struct SimMessage: Sendable {
     /// As many as `tlv.body` has, mostly without making it.
     static func bodySize(_ tlv: BabelTLV) -> Int {
         switch tlv {
-        case .hello(let hello): hello.progress == nil ? 6 : 12
+        case .hello(let hello): hello.progress.map { $0.heard == nil ? 12 : 16 } ?? 6
         case .ihu: tlv.body.count
         case .update(let update): (update.serial == nil ? 50 : 54) + (update.prefix.length + 7) / 8
         case .routeRequest(let request):

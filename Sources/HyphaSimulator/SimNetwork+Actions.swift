@@ -10,7 +10,16 @@ extension SimNetwork {
         while let action = nodes[node].router.poll() {
             outcome.log(now.nanoseconds &+ UInt64(node))
             switch action {
-            case .send(let tlv, let id): put(tlv, Int(id.value), from: node, in: &message)
+            case .send(let tlv, let id):
+                guard isHonest(node) else {
+                    let said = nodes[node].hostile?.alter(tlv, to: Int(id.value))
+                    if let said { put(said, Int(id.value), from: node, in: &message) }
+                    continue
+                }
+                put(tlv, Int(id.value), from: node, in: &message)
+            case .answerHellos(let id, let ihu):
+                nodes[node].answers[Int(id.value)] = SimNode.Answer(
+                    session: nodes[node].sessions[Int(id.value)], ihu: ihu)
             case .persist(let state):
                 dispatch(&message, from: node)
                 outcome.log(1 << 32 | UInt64(state.seqno))
@@ -26,6 +35,25 @@ extension SimNetwork {
         }
         dispatch(&message, from: node)
         if let wake = nodes[node].setWake(now: now) { events.insert(.wake(node), at: wake) }
+        if scenario.isHostile, isHonest(node) { checkBounds(of: node) }
+    }
+
+    /// Sends what a hostile node made up.
+    mutating func send(_ messages: [HostileNode.Message], from node: Int) {
+        var message: SimMessage?
+        for said in messages where nodes[node].sessions[said.neighbour] != 0 {
+            put(said.tlv, said.neighbour, from: node, in: &message)
+        }
+        dispatch(&message, from: node)
+    }
+
+    /// A stock neighbour's Hellos are answered by the worker, which does not wait for the router.
+    mutating func answerHellos(in message: SimMessage, at node: Int) {
+        let number = links[message.link].number(at: node)
+        guard let answer = nodes[node].answers[number], answer.session == message.session else { return }
+        var sent: SimMessage?
+        for case .hello in message.entries { put(.ihu(answer.ihu), number, from: node, in: &sent) }
+        dispatch(&sent, from: node)
     }
 
     /// The connection is closed, and made again a moment later.
@@ -40,10 +68,12 @@ extension SimNetwork {
 
     private mutating func install(_ change: RouteChange, at node: Int) {
         outcome.log(5 << 32 | change.prefix.address.high & 0xFFFF_FFFF)
+        if scenario.isHostile { noteStranger(change, at: node) }
         guard let prefix = number(of: change.prefix) else { return }
         var row = SimForwarding.Row()
         if case .reachable(let routerID, let nextHops) = change.outcome {
             row.routerID = number(of: routerID)
+            if scenario.isHostile, isHonest(node) { note(row.routerID, of: prefix) }
             for (place, hop) in nextHops.enumerated() {
                 outcome.log(UInt64(hop.neighbour.value) << 16 | UInt64(hop.cost))
                 switch place {
@@ -56,7 +86,11 @@ extension SimNetwork {
         }
         let old = nodes[node].forwarding[prefix]
         nodes[node].forwarding[prefix] = row
-        if old.first != row.first { report.changed = now }
+        guard prefix < prefixCount else {
+            if row.routerID != 0 { checkLoop(prefix, from: node) }
+            return
+        }
+        if old.first != row.first { report.noteChange(now: now) }
         if (old.routerID == 0) != (row.routerID == 0) {
             report.installed += row.routerID == 0 ? -1 : 1
             if report.installed == report.expected { report.converged = now }
@@ -68,6 +102,7 @@ extension SimNetwork {
     mutating func forget(_ node: Int) {
         for prefix in 0..<prefixCount where nodes[node].forwarding[prefix].routerID != 0 { report.installed -= 1 }
         nodes[node].forwarding.removeAll()
+        nodes[node].strangers = []
     }
 
     // MARK: Numbers
@@ -75,9 +110,16 @@ extension SimNetwork {
     /// How many prefixes the nodes announce.
     var prefixCount: Int { scenario.nodes * (scenario.announcesHostRoutes ? 2 : 1) }
 
-    /// The number of a prefix that a node of the mesh owns: node by node, then the host routes.
+    /// Rows of a forwarding table: those prefixes, then some that nobody owns.
+    var rowCount: Int { prefixCount + (scenario.isHostile ? HostileNode.trackedNobodies : 0) }
+
+    /// The number of a prefix that a node of the mesh owns: node by node, then the host routes, then prefixes of nobody.
     func number(of prefix: Prefix) -> Int? {
         let owner = SimNode.number(of: prefix)
+        if scenario.isHostile, prefix.length == 64 {
+            let nobody = owner - HostileNode.firstNobody
+            if (0..<HostileNode.trackedNobodies).contains(nobody) { return prefixCount + nobody }
+        }
         guard nodes.indices.contains(owner) else { return nil }
         switch prefix.length {
         case 64: return owner
@@ -86,8 +128,11 @@ extension SimNetwork {
         }
     }
 
-    /// The node that owns a prefix.
-    func owner(of prefix: Int) -> Int { prefix < scenario.nodes ? prefix : prefix - scenario.nodes }
+    /// The node that owns a prefix, nil for a prefix of nobody.
+    func owner(of prefix: Int) -> Int? {
+        guard prefix < prefixCount else { return nil }
+        return prefix < scenario.nodes ? prefix : prefix - scenario.nodes
+    }
 
     private mutating func number(of id: RouterID) -> UInt32 {
         if let known = routerIDs[id] { return known }

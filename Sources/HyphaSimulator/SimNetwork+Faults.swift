@@ -11,8 +11,9 @@ extension SimNetwork {
     /// Draws what goes wrong and when, and sets the phases: calm, faults, repair, questions, check, or quiet and check.
     mutating func planFaults() {
         let kinds = Faults.names.dropFirst().dropLast().map(\.faults).filter { scenario.faults.contains($0) }
-        let end = kinds.isEmpty ? 0 : SimNetwork.calmTime + scenario.faultTime
-        if !kinds.isEmpty {
+        let isDisturbed = !kinds.isEmpty || scenario.isHostile
+        let end = isDisturbed ? SimNetwork.calmTime + scenario.faultTime : 0
+        if isDisturbed {
             for _ in 0..<scenario.faultCount {
                 let time = UInt64.random(in: SimNetwork.calmTime..<end, using: &seed)
                 guard let kind = kinds.randomElement(using: &seed) else { continue }

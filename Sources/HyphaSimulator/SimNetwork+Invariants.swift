@@ -12,9 +12,12 @@ extension SimNetwork {
     /// links on which both ends hold the same session, since others carry nothing.
     ///
     /// An origin that lost its state is two origins for a while; then this holds for each router id by itself.
+    /// Hostile nodes do what they like: packets that they pass on are theirs. If they announce a prefix under another
+    /// router id than its owner does, it has several origins as well.
     mutating func checkLoop(_ prefix: Int, from start: Int) {
+        guard isHonest(start) else { return }
         let first = nodes[start].forwarding[prefix].routerID
-        let onlyOneID = nodes[owner(of: prefix)].hasLostState
+        let onlyOneID = owner(of: prefix).map { nodes[$0].hasLostState } ?? false || hasSeveralIDs(prefix)
         search &+= 1
         open.removeAll(keepingCapacity: true)
         open.append(start)
@@ -25,6 +28,7 @@ extension SimNetwork {
                 let link = nodes[node].links[Int(hop)]
                 guard isUp(link) else { continue }
                 let next = links[link].other(than: node)
+                guard isHonest(next) else { continue }
                 if next == start { return violate("loop for \(name(of: prefix)) through node \(start)") }
                 if visits[next] != search {
                     visits[next] = search
@@ -35,14 +39,15 @@ extension SimNetwork {
     }
 
     private func name(of prefix: Int) -> String {
-        let node = owner(of: prefix)
+        guard let node = owner(of: prefix) else { return "nobody's prefix \(prefix - prefixCount)" }
         return "node \(node)" + (prefix == node ? "'s /64" : "'s /128")
     }
 
-    /// Everybody reaches everybody.
+    /// Everybody reaches everybody: all honest nodes that are connected by honest ones.
     mutating func checkReachability() {
-        for from in nodes.indices {
-            for to in nodes.indices where to != from {
+        let parts = honestParts()
+        for from in nodes.indices where isHonest(from) {
+            for to in nodes.indices where to != from && isHonest(to) && parts[from] == parts[to] {
                 var node = from
                 var steps = 0
                 while node != to, steps <= nodes.count, let link = link(from: node, towards: to), isUp(link) {

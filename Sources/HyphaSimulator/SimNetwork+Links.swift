@@ -20,7 +20,7 @@ extension SimNetwork {
     /// neither noticed anything, the old session goes on.
     mutating func connect(_ link: Int) {
         let ends = [links[link].a, links[link].b]
-        guard !links[link].isCut, ends.allSatisfy({ nodes[$0].isRunning }) else { return }
+        guard !links[link].isCut, ends.allSatisfy({ nodes[$0].isRunning && !isSilent($0) }) else { return }
         if !links[link].isStream, isUp(link) { return }
         let knows = ends.map { node in
             let other = links[link].other(than: node)
@@ -91,16 +91,19 @@ extension SimNetwork {
         nodes[node].router = router
         nodes[node].isRunning = true
         nodes[node].boot += 1
+        nodes[node].handled = 0
         nodes[node].wake = .distantFuture
         drain(node)
         for link in nodes[node].links { connect(link) }
     }
 
     mutating func repair() {
+        endHostility()
         for node in nodes.indices where !nodes[node].isRunning { start(node) }
         for link in links.indices {
             links[link].loss = 0
             links[link].jitter = 0
+            guard !isSilent(links[link].a), !isSilent(links[link].b) else { continue }
             links[link].isCut = false
             connect(link)
         }

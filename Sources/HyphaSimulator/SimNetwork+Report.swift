@@ -24,15 +24,19 @@ extension SimNetwork {
         guard let since = report.quietSince else { return result }
         result.quietTime = now.milliseconds(since: since)
         guard result.quietTime > 0 else { return result }
-        let rates = nodes.indices.map { node in
-            let bytes =
-                (nodes[node].sent - report.sentBefore[node]).bytes
-                + (nodes[node].received - report.receivedBefore[node]).bytes
-            return Double(bytes) * 8 / Double(result.quietTime)
+        result.quietChanges = report.quietChanges
+        let traffic = nodes.indices.map { node in
+            [nodes[node].sent - report.sentBefore[node], nodes[node].received - report.receivedBefore[node]]
         }
+        let perBit = 8 / Double(result.quietTime)
+        let rates = traffic.map { Double($0[0].bytes + $0[1].bytes) * perBit }
         let hubs = scenario.topology.hubs(nodes: nodes.count)
         result.hubTraffic = Measurement.Spread(Array(rates.prefix(hubs)))
         result.leafTraffic = Measurement.Spread(Array(rates.dropFirst(hubs)))
+        for (part, name) in SimTraffic.partNames.enumerated() {
+            let bytes = traffic.dropFirst(hubs).reduce(0) { $0 + $1[0].parts[part] + $1[1].parts[part] }
+            result.leafParts.append((name, Double(bytes) * perBit / Double(max(1, nodes.count - hubs))))
+        }
         return result
     }
 }

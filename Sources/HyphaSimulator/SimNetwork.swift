@@ -20,14 +20,23 @@ public struct SimNetwork: Sendable {
     var visits: [UInt32] = []
     var search: UInt32 = 0
     var open: [Int] = []
+    /// Draws what hostile nodes do: the same faults come with and without them.
+    var hostility: Seed
+    /// By number of the prefix: the router id under which honest nodes first had a route, 0 before; `several` after another.
+    var routerIDOfPrefix: [UInt32] = []
 
     public init(_ scenario: Scenario) {
+        var scenario = scenario
+        hostility = Seed(scenario.seed ^ 0x4057_11E0_4057_11E0)
+        if scenario.isHostile, Bool.random(using: &hostility) {
+            scenario.limits = SimNetwork.tightLimits(nodes: scenario.nodes)
+        }
         self.scenario = scenario
         seed = Seed(scenario.seed)
         let topology = scenario.topology.links(nodes: scenario.nodes, seed: &seed)
         for number in 0..<scenario.nodes {
             guard let router = makeRouter(number, state: nil) else { continue }
-            nodes.append(SimNode(router: router, forwarding: SimForwarding(count: prefixCount)))
+            nodes.append(SimNode(router: router, forwarding: SimForwarding(count: rowCount)))
         }
         for link in topology {
             let random: NeighbourLink.Kind = Bool.random(using: &seed) ? .stock : .hypha
@@ -45,10 +54,13 @@ public struct SimNetwork: Sendable {
                 nodes[node].links.append(links.count - 1)
                 nodes[node].sessions.append(0)
                 nodes[node].boots.append(0)
+                nodes[node].answers.append(nil)
             }
         }
         visits = [UInt32](repeating: 0, count: nodes.count)
         report.expected = prefixCount * (nodes.count - 1)
+        routerIDOfPrefix = [UInt32](repeating: 0, count: rowCount)
+        planHostility()
         planFaults()
     }
 
@@ -67,6 +79,7 @@ public struct SimNetwork: Sendable {
             outcome.events += 1
             if case .check = event {
                 checkReachability()
+                checkStrangers()
                 break
             }
             handle(event)
@@ -90,7 +103,7 @@ public struct SimNetwork: Sendable {
         events.insert(event, at: now.advanced(byMilliseconds: milliseconds))
     }
 
-    private mutating func handle(_ event: SimEvent) {
+    mutating func handle(_ event: SimEvent) {
         switch event {
         case .deliver(let message): deliver(message)
         case .wake(let node):
@@ -117,6 +130,7 @@ public struct SimNetwork: Sendable {
             }
         case .loss(let link, let perMille): links[link].loss = perMille
         case .jitter(let link, let milliseconds): links[link].jitter = milliseconds
+        case .attack(let node): attack(node)
         case .repair: repair()
         case .askAll: askAll()
         case .quiet: beginQuiet()
@@ -131,7 +145,12 @@ public struct SimNetwork: Sendable {
         outcome.messages += message.entries.count
         nodes[node].received.count(message, isStream: links[link].isStream)
         let id = neighbour(links[link].number(at: node))
-        for entry in message.entries { nodes[node].router.handle(entry, from: id, now: now) }
+        nodes[node].handled += UInt64(message.entries.count)
+        answerHellos(in: message, at: node)
+        for entry in message.entries {
+            if !isHonest(node) { nodes[node].hostile?.hear(entry) }
+            nodes[node].router.handle(entry, from: id, now: now)
+        }
         drain(node)
     }
 

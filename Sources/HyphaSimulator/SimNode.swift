@@ -4,6 +4,11 @@ import HyphaWire
 
 /// A node of a simulated mesh: its router, what it wrote to its disk, and where it forwards.
 struct SimNode: Sendable {
+    struct Answer: Sendable {
+        let session: UInt32
+        let ihu: BabelTLV.IHU
+    }
+
     var router: Router
     var state: RouterState?
     var isRunning = true
@@ -17,8 +22,16 @@ struct SimNode: Sendable {
     /// By number of the link: the session that this end holds, 0 for none, and the boot of the other end that it saw.
     var sessions: [UInt32] = []
     var boots: [UInt32] = []
+    /// By number of the link: what Hellos of a stock neighbour are answered with, and in which session.
+    var answers: [Answer?] = []
     /// When it is woken.
     var wake = Instant.distantFuture
+    /// What is hostile in it; nil in honest nodes.
+    var hostile: HostileNode?
+    /// Prefixes that it forwards to although no honest node owns them.
+    var strangers: Set<Prefix> = []
+    /// Entries that its router was handed since its start.
+    var handled: UInt64 = 0
     var sent = SimTraffic()
     var received = SimTraffic()
 
@@ -30,6 +43,26 @@ struct SimNode: Sendable {
         wake = deadline
         return deadline
     }
+
+    /// Which tables are above their limits, and whether entries were not counted. (In place, as above.)
+    mutating func excesses(_ limits: RouterLimits) -> [String] {
+        var problems: [String] = []
+        let sizes = router.sizes
+        if sizes.routes > limits.routes { problems.append("\(sizes.routes) routes") }
+        if sizes.sources > limits.sources { problems.append("\(sizes.sources) feasibility distances") }
+        if sizes.queries > limits.openQueries { problems.append("\(sizes.queries) queries") }
+        if sizes.seqnoRequests > limits.openSeqnoRequests { problems.append("\(sizes.seqnoRequests) seqno requests") }
+        if sizes.outbox > limits.outbox { problems.append("\(sizes.outbox) messages wait") }
+        let counted = SimNode.fates.reduce(0) { $0 + router.counters[$1] }
+        if counted != handled { problems.append("\(handled) entries came, \(counted) were counted") }
+        return problems
+    }
+
+    /// An entry counts in exactly one of these.
+    private static let fates: [RouterCounter] = [
+        .strangers, .rateExceeded, .neighbourRefused, .hellos, .ihus, .updates, .updatesOutOfOrder, .routeRequests,
+        .seqnoRequests,
+    ]
 
     static func key(of number: Int) -> [UInt8] {
         var key = [UInt8](repeating: 0x5A, count: 32)

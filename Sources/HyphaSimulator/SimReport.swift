@@ -10,6 +10,17 @@ struct SimReport: Sendable {
     var changed = Instant.zero
     /// What each node had sent and received when the quiet time began.
     var quietSince: Instant?
+    /// Changes of a first next hop in each minute since then.
+    var quietChanges: [Int] = []
     var sentBefore: [SimTraffic] = []
     var receivedBefore: [SimTraffic] = []
+
+    /// A first next hop changed.
+    mutating func noteChange(now: Instant) {
+        changed = now
+        guard let quietSince else { return }
+        let minute = Int(clamping: now.milliseconds(since: quietSince) / 60_000)
+        while quietChanges.count <= minute { quietChanges.append(0) }
+        quietChanges[minute] += 1
+    }
 }

@@ -60,7 +60,7 @@ public struct StreamHub: ~Copyable {
     /// Closes all connections. Nothing may be under way in the kernel any more.
     deinit {
         for i in 0..<used where states[i] != .free {
-            if links[i].isWriting { _ = links[i].written(0, memory, now: .zero) }
+            if links[i].isWriting { _ = links[i].written(0, limits, memory, now: .zero) }
             links[i].close(memory)
         }
         links.deallocate()
@@ -226,7 +226,7 @@ public struct StreamHub: ~Copyable {
     @discardableResult
     public mutating func written(_ id: UInt32, _ count: Int, now: Instant) -> Bool {
         guard let place = place(id), states[place] != .free else { return false }
-        let done = links[place].written(count, memory, now: now)
+        let done = links[place].written(count, limits, memory, now: now)
         tally.written &+= done.data &+ done.control
         waitingFrames &-= done.data &+ done.control
         held[place] = UInt32(truncatingIfNeeded: links[place].slots)
@@ -242,6 +242,18 @@ public struct StreamHub: ~Copyable {
     public func hasWaiting(_ id: UInt32) -> Bool {
         guard let place = place(id) else { return false }
         return states[place] == .open && links[place].hasWaiting
+    }
+
+    /// Bytes of data that wait on a connection, those under way in the kernel included.
+    public func waitingBytes(_ id: UInt32) -> Int {
+        guard let place = place(id), states[place] == .open else { return 0 }
+        return links[place].waitingBytes
+    }
+
+    /// Bytes a second that the peer of a connection takes, as measured last; see `StreamRate`.
+    public mutating func drainRate(_ id: UInt32, now: Instant) -> Int {
+        guard let place = place(id), states[place] == .open else { return 0 }
+        return links[place].drainRate(now: now)
     }
 
     // MARK: time

@@ -13,6 +13,9 @@ public struct StreamLink {
     private var unfinished: UInt64 = 0
     /// When the peer last took something, or something began to wait.
     private var lastProgress: Instant
+    private var rate: StreamRate
+    /// Since when the peer has taken something all the time while some waited.
+    private var steadySince: Instant
     private var hadFrame = false
     private var own = StreamCounters()
     /// Frames passed over that `addPassedOver` has told: without meaning, too long, without a buffer.
@@ -22,6 +25,8 @@ public struct StreamLink {
         opened = now
         lastReceived = now
         lastProgress = now
+        rate = StreamRate(now: now)
+        steadySince = now
     }
 
     // MARK: in
@@ -69,19 +74,31 @@ public struct StreamLink {
             return StreamAdmission(.unsafe)
         }
         let wasEmpty = queue.isEmpty
-        let admission = queue.append(data: frame, flow: flow, limits, memory)
+        let admission = queue.append(data: frame, flow: flow, pace(limits, now: now), limits, memory)
         own.dataDisplaced &+= UInt64(admission.displaced)
         if admission.fate == .queued { own.dataQueued &+= 1 } else { own.dataRefused &+= 1 }
         if wasEmpty { lastProgress = now }
         return admission
     }
 
+    private mutating func pace(_ limits: StreamLimits, now: Instant) -> StreamPace {
+        let stop = limits.stopMilliseconds &* 1_000_000
+        return StreamPace(
+            drained: rate.perSecond(now: now) / 1_000 &* limits.drainMilliseconds,
+            isSteady: !queue.isEmpty && now.nanoseconds(since: lastProgress) < stop
+                && now >= steadySince.advanced(byMilliseconds: limits.steadyMilliseconds),
+            microseconds: UInt32(truncatingIfNeeded: now.nanoseconds / 1_000))
+    }
+
+    /// Bytes a second that the peer takes, by the last windows in which it took any.
+    public mutating func drainRate(now: Instant) -> Int { rate.perSecond(now: now) }
+
     /// Whole data frames of `bytes` bytes went past the empty queue to the peer.
     mutating func passed(frames: Int, bytes: Int, now: Instant) {
         own.dataQueued &+= UInt64(frames)
         own.dataWritten &+= UInt64(frames)
         own.writtenBytes &+= UInt64(bytes)
-        lastProgress = now
+        progress(bytes, now)
     }
 
     /// As above, then the first `count` bytes of `frame`, whose rest is queued. False when there is no memory for it.
@@ -91,7 +108,7 @@ public struct StreamLink {
         guard queue.append(started: frame, written: count, memory) else { return false }
         own.dataQueued &+= 1
         own.writtenBytes &+= UInt64(count)
-        lastProgress = now
+        progress(count, now)
         return true
     }
 
@@ -125,15 +142,23 @@ public struct StreamLink {
     }
 
     /// The kernel took `count` bytes of the last write.
-    public mutating func written(_ count: Int, _ memory: StreamMemory, now: Instant) -> StreamQueue.Written {
+    public mutating func written(
+        _ count: Int, _ limits: StreamLimits, _ memory: StreamMemory, now: Instant
+    ) -> StreamQueue.Written {
         let done = queue.written(count, memory)
         if count > 0 {
-            lastProgress = now
+            if now >= lastProgress.advanced(byMilliseconds: limits.stopMilliseconds) { steadySince = now }
             own.writtenBytes &+= UInt64(count)
+            progress(count, now)
         }
         own.dataWritten &+= UInt64(done.data)
         own.controlWritten &+= UInt64(done.control)
         return done
+    }
+
+    private mutating func progress(_ count: Int, _ now: Instant) {
+        lastProgress = now
+        rate.note(count, now: now)
     }
 
     public var isWriting: Bool { queue.isWriting }
@@ -142,6 +167,7 @@ public struct StreamLink {
     public var slots: Int { queue.slots }
     var hasDroppable: Bool { queue.hasDroppable }
     public var waitingData: Int { queue.dataPackets }
+    public var waitingBytes: Int { queue.dataBytes }
     public var waitingControl: Int { queue.controlFrames }
 
     // MARK: end

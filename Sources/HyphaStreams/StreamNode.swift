@@ -11,6 +11,7 @@
 /// | 22 | 2 | slots of the frame |
 /// | 24 | 1 | kind |
 /// | 25 | 1 | flow |
+/// | 28 | 4 | when it was queued, in microseconds |
 /// | 32 | 2016 | bytes of the frame |
 ///
 /// `max` ends every chain. All but the first and the bytes in this slot count in a frame's first slot only.
@@ -29,6 +30,7 @@ struct StreamNode: BitwiseCopyable {
     var slots: UInt16 = 0
     var kind: UInt8 = 0
     var flow: UInt8 = 0
+    var queued: UInt32 = 0
 
     /// Slots that a frame of `length` bytes takes.
     static func slots(for length: Int) -> Int { (length + capacity - 1) / capacity }

@@ -3,9 +3,15 @@ import HyphaWire
 
 /// What waits to be written to one peer: control before data, each in order.
 ///
-/// A full queue makes room by dropping the oldest data of the largest flow, so a peer that reads slowly, or one flow that
-/// sends too much, costs itself. A flow is what has the same source and destination; flows are counted in 64 classes by a
-/// keyed hash, and flows of one class share their fate. Frames under way in the kernel are never dropped.
+/// | when data comes and | then |
+/// |---|---|
+/// | there is neither room for any peer (`dataPackets`, `dataBytes`) nor does the peer take it all within `drainMilliseconds` | the oldest of the largest flow goes until there is |
+/// | the link would hold more than `linkSlots` | the same |
+/// | the link is steady, and the oldest of the largest flow has waited for `staleMilliseconds` | it goes, two at most for one that comes |
+///
+/// So a peer that reads slowly, or one flow that sends too much, costs itself. A flow is what has the same source and
+/// destination; flows are counted in 64 classes by a keyed hash, and flows of one class share their fate. Frames under way
+/// in the kernel are never dropped.
 ///
 /// Law: frames queued = written + dropped + waiting, for data and for control.
 public struct StreamQueue {
@@ -54,21 +60,23 @@ public struct StreamQueue {
 
     /// Copies a data frame to the end of the data queue. `flow` is its class, below 64.
     public mutating func append(
-        data frame: UnsafeRawBufferPointer, flow: Int, _ limits: StreamLimits, _ memory: StreamMemory
+        data frame: UnsafeRawBufferPointer, flow: Int, _ pace: StreamPace, _ limits: StreamLimits,
+        _ memory: StreamMemory
     ) -> StreamAdmission {
         let flow = flow & (StreamQueue.classes - 1)
-        guard frame.count <= limits.dataBytes, limits.dataPackets > 0 else { return StreamAdmission(.noRoom) }
         var displaced = 0
-        while dataPackets >= limits.dataPackets || dataBytes + frame.count > limits.dataBytes {
+        while !hasRoom(frame.count, pace, limits) {
             guard let victim = largest(counting: frame.count, in: flow), oldest[victim] != StreamNode.none else {
                 return StreamAdmission(.noRoom, displaced: displaced)
             }
             dropOldest(victim, memory)
             displaced += 1
         }
+        if pace.isSteady { displaced += dropStale(pace, limits, memory) }
         guard let first = copy(frame, kind: .data, flow: flow, memory) else {
             return StreamAdmission(.noMemory, displaced: displaced)
         }
+        memory.pool.node(first).pointee.queued = pace.microseconds
         data.append(first, memory.pool)
         if oldest[flow] == StreamNode.none {
             oldest[flow] = first
@@ -196,6 +204,27 @@ public struct StreamQueue {
     }
 
     // MARK: inside
+
+    /// Whether another data frame may wait.
+    private func hasRoom(_ count: Int, _ pace: StreamPace, _ limits: StreamLimits) -> Bool {
+        guard slots + StreamNode.slots(for: count) <= limits.linkSlots else { return false }
+        let total = dataBytes + count
+        return dataPackets < limits.dataPackets && total <= limits.dataBytes || total <= pace.drained
+    }
+
+    /// Drops up to two packets that have waited for too long; how many.
+    private mutating func dropStale(_ pace: StreamPace, _ limits: StreamLimits, _ memory: StreamMemory) -> Int {
+        let limit = UInt32(clamping: limits.staleMilliseconds &* 1_000)
+        var dropped = 0
+        while dropped < 2, dataPackets > limits.freshPackets, let victim = largest(counting: 0, in: 0),
+            oldest[victim] != StreamNode.none,
+            pace.microseconds &- memory.pool.node(oldest[victim]).pointee.queued > limit
+        {
+            dropOldest(victim, memory)
+            dropped += 1
+        }
+        return dropped
+    }
 
     /// The class with the most bytes waiting, the first of equals, as if `extra` more were in class `flow`; nil when all
     /// are empty.

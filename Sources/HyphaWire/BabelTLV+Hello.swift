@@ -6,9 +6,11 @@ extension BabelTLV {
     /// | 0 | 2 | flags; 0x8000: unicast, the others are not looked at |
     /// | 2 | 2 | seqno, of its own for each link |
     /// | 4 | 2 | interval in centiseconds |
-    /// | 6 | 6 | between hypha nodes on datagram links: `Progress` |
+    /// | 6 | 6 or 10 | between hypha nodes on datagram links: `Progress` |
     public struct Hello: Hashable, Sendable {
         public static let type: UInt8 = 4
+        /// Bytes that every Hello has.
+        public static let size: UInt8 = 6
 
         public var isUnicast: Bool
         public var seqno: UInt16

@@ -36,24 +36,30 @@ extension BabelTLV {
     /// | 0 | 2 | epoch |
     /// | 2 | 2 | serial that the next Update will have |
     /// | 4 | 2 | number of the last `Missing` that was answered in this epoch, else 0 |
+    /// | 6 | 2 | epoch of the neighbour's Updates; this and the next are not there while none was heard of |
+    /// | 8 | 2 | serial of the first one of them that is missing |
     public struct Progress: Hashable, Sendable {
         public var next: Serial
         public var answered: UInt16
+        /// The neighbour's first Update that is missing: all before it were acted on.
+        public var heard: Serial?
 
-        public init(next: Serial, answered: UInt16) {
+        public init(next: Serial, answered: UInt16, heard: Serial? = nil) {
             self.next = next
             self.answered = answered
+            self.heard = heard
         }
 
         func append(to bytes: inout [UInt8]) {
             next.append(to: &bytes)
             bytes.appendNetworkUInt16(answered)
+            heard?.append(to: &bytes)
         }
 
-        /// Nil when fewer bytes are left.
+        /// Nil when fewer bytes are left than the first three fields have.
         init?(reading reader: inout ByteReader) {
             guard let next = Serial(reading: &reader), let answered = reader.networkUInt16() else { return nil }
-            self.init(next: next, answered: answered)
+            self.init(next: next, answered: answered, heard: Serial(reading: &reader))
         }
     }
 

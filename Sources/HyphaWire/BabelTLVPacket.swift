@@ -55,6 +55,19 @@ public enum BabelTLVPacket {
         return readings
     }
 
+    /// How many of them are Hellos that can be read, without making anything of the others.
+    @inlinable
+    public static func helloCount(body: UnsafeRawBufferPointer) -> Int {
+        var count = 0
+        var reader = ByteReader(body)
+        while let type = reader.uint8() {
+            if type == 0 { continue }
+            guard let size = reader.uint8(), reader.take(Int(size)) != nil else { break }
+            if type == BabelTLV.Hello.type, size >= BabelTLV.Hello.size { count &+= 1 }
+        }
+        return count
+    }
+
     /// As above, from an array.
     public static func read(_ packet: [UInt8]) -> [BabelTLVReading] {
         packet.withUnsafeBytes { read($0) }

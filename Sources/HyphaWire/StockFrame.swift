@@ -85,6 +85,19 @@ public enum StockFrame {
         bytes.storeBytes(of: second.bigEndian, toByteOffset: 4, as: UInt32.self)
     }
 
+    /// Bytes of a control frame with an IHU that has no address.
+    public static let ihuSize = 16
+
+    /// Writes one: what a stock node gets for each Hello. `interval` in centiseconds.
+    @inlinable @inline(__always)
+    public static func writeIHU(_ bytes: UnsafeMutableRawPointer, receiveCost: UInt16, interval: UInt16) {
+        writeControlHeader(bytes, bodyLength: 8)
+        // Type 5, 6 bytes, no address, reserved.
+        bytes.storeBytes(of: UInt32(0x0506_0000).bigEndian, toByteOffset: 8, as: UInt32.self)
+        let fields = UInt32(receiveCost) &<< 16 | UInt32(interval)
+        bytes.storeBytes(of: fields.bigEndian, toByteOffset: 12, as: UInt32.self)
+    }
+
     /// A control frame around one TLV, type and length included; nil above 65,535 bytes.
     public static func control(_ tlv: [UInt8]) -> [UInt8]? {
         guard let length = UInt16(exactly: tlv.count) else { return nil }

@@ -47,6 +47,8 @@ struct RunSummary {
             quiet for \(RunSummary.seconds(report.quietTime)) s, control traffic in both directions together:
               leaf \(RunSummary.spread(report.leafTraffic))
               hub  \(RunSummary.spread(report.hubTraffic))
+              leaf by kind: \(report.leafParts.map { "\($0.name) \(RunSummary.fixed($0.rate))" }.joined(separator: ", "))
+              next hops changed, by minute: \(report.quietChanges.map { "\($0)" }.joined(separator: " "))
             fullest node: \(report.routes) routes, \(report.feasibilityDistances) feasibility distances
             simulated in \(RunSummary.seconds(usage.cpuMilliseconds)) s of CPU, peak memory \
             \(usage.peakKibibytes / 1024) MiB, \

@@ -14,6 +14,7 @@ enum SimulationCommand {
             print(helpText, terminator: "")
             return 0
         }
+        if options.isWhole { return await WholeCommand.run(options) }
         var summary = RunSummary(options: options)
         await runAll(options) { summary.add($0, $1) }
         summary.print()
@@ -58,15 +59,22 @@ enum SimulationCommand {
           --jobs N         runs at a time (1)
           --topology NAME  line, ring, star, random, small-world, public-peers, or all in turn (random)
           --faults LIST    none, all, or of loss,delay,cuts,partitions,restarts,lost-state,costs (all)
+          --hostile LIST   none, all, or of forger,jumper,flapper,liar,requests,retractor,flooder,grey: what 1 to 20 percent
+                           of the nodes do, until the faults end, on half of the seeds with small tables (none)
           --count N        faults in a run (16)
           --links KIND     hypha, stock, mixed (hypha)
           --leaves KIND    relay: leaves of star and public-peers pass on routes; leaf: they do not (relay)
-          --settle MS      time to recover; streams need 17000 (30000)
+          --settle MS      time to recover; streams need 17000 (30000; after hostile nodes 600000)
           --quiet MS       then nothing happens for so long while control traffic is measured (0)
           --report         one run without faults and with host routes; prints convergence, traffic and memory
                            (settle 60000, quiet 650000)
           --mutant NAME    breaks a rule, to see that it is noticed: frozenAlternates, noFlush, mixedRouterIDs,
-                           unboundedTables
+                           anySeqno, hastyForgetting, unboundedTables
+          --whole          whole nodes instead of routers: workers, control, and packets of hosts that have to arrive. With
+                           --nodes, --seeds, --first, --jobs, --topology, --faults, --count, --links (stock: TCP),
+                           --settle (20000), --quiet (how long all must arrive, 5000); mutants: lostPacket, lostSlot,
+                           lostSlab, twice, corrupted, misdirected, loop, blackHole
+          --log            with --whole: prints what the nodes say and what is done to them
           --help           this text
 
         Exit codes: 0 every run was good, 1 some were not, 2 usage.

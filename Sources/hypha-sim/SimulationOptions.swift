@@ -1,3 +1,4 @@
+import HyphaNodeSimulator
 import HyphaSimulator
 
 /// What the command line asks for.
@@ -9,6 +10,13 @@ struct SimulationOptions {
     var topologies = [Topology.random]
     var isReport = false
     var isHelp = false
+    /// Whole nodes instead of routers.
+    var isWhole = false
+    var showsLog = false
+    /// What --settle says, for whole nodes.
+    var settle: UInt64?
+    var wholeMutant: WholeMutant?
+    private var isSettleGiven = false
     /// What all runs have in common.
     var scenario = Scenario(nodes: 0, topology: .random, faults: .all, seed: 0)
 
@@ -28,6 +36,7 @@ struct SimulationOptions {
             }
             try setValue(name, value)
         }
+        if !scenario.hostile.isEmpty, !isSettleGiven { scenario.settleTime = Scenario.settleAfterHostility }
         if isReport {
             scenario.faults = []
             scenario.announcesHostRoutes = true
@@ -52,6 +61,8 @@ struct SimulationOptions {
             scenario.settleTime = 60_000
             scenario.quietTime = 650_000
         case "--help", "-h": isHelp = true
+        case "--whole": isWhole = true
+        case "--log": showsLog = true
         default: return false
         }
         return true
@@ -73,6 +84,7 @@ struct SimulationOptions {
                 }
                 scenario.faults.formUnion(known.faults)
             }
+        case "--hostile": scenario.hostile = try roles(value)
         case "--topology":
             if value == "all" {
                 topologies = Topology.allCases
@@ -92,11 +104,32 @@ struct SimulationOptions {
             scenario.leavesPassOn = value == "relay"
         case "--count": scenario.faultCount = try number(name, value, 0...100_000)
         case "--settle":
+            isSettleGiven = true
             scenario.settleTime = UInt64(try number(name, value, 0...3_600_000))
+            settle = scenario.settleTime
         case "--quiet": scenario.quietTime = UInt64(try number(name, value, 0...36_000_000))
         case "--mutant":
-            guard scenario.breakRule(value) else { throw UsageError("no mutant is called \"\(value)\"") }
+            wholeMutant = WholeMutant(rawValue: value)
+            guard wholeMutant != nil || scenario.breakRule(value) else {
+                throw UsageError("no mutant is called \"\(value)\"")
+            }
         default: throw UsageError("unknown option \(name)")
+        }
+    }
+
+    private func roles(_ text: String) throws(UsageError) -> [HostileRole] {
+        switch text {
+        case "none": return []
+        case "all": return HostileRole.allCases
+        default:
+            var roles: [HostileRole] = []
+            for part in text.split(separator: ",").map(String.init) {
+                guard let role = HostileRole(rawValue: part) else {
+                    throw UsageError("no hostile role is called \"\(part)\"")
+                }
+                roles.append(role)
+            }
+            return roles
         }
     }
 

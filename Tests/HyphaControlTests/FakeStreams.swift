@@ -20,6 +20,8 @@ struct FakeStreams {
     private(set) var controlSizes: [Int] = []
     /// Frames that a stock node would not take as they are meant.
     private(set) var unsafeFrames: [[UInt8]] = []
+    /// What Hellos are answered with, by connection: receive cost and interval.
+    private(set) var answers: [UInt32: BabelTLV.IHU] = [:]
     /// What was for a connection that is not there.
     private(set) var strays = 0
 
@@ -42,7 +44,28 @@ struct FakeStreams {
     mutating func close(_ id: UInt32) -> Bool {
         guard remotes.removeValue(forKey: id) != nil else { return false }
         free.append(id &+ 0x1_0000)
+        answers[id] = nil
         return true
+    }
+
+    /// Control says what Hellos on a connection are answered with.
+    mutating func answerHellos(_ command: WorkerCommand) {
+        guard remotes[command.id] != nil else { return }
+        answers[command.id] = FakeStreams.answer(command)
+    }
+
+    static func answer(_ command: WorkerCommand) -> BabelTLV.IHU {
+        BabelTLV.IHU(
+            receiveCost: UInt16(truncatingIfNeeded: command.value),
+            interval: UInt16(truncatingIfNeeded: command.value >> 16))
+    }
+
+    /// The body of a control frame came: a Hello is answered at once.
+    mutating func heard(_ body: [UInt8], on id: UInt32) {
+        guard let answer = answers[id] else { return }
+        let count = body.withUnsafeBytes { BabelTLVPacket.helloCount(body: $0) }
+        guard let frame = StockFrame.control([BabelTLV.IHU.type, 6] + BabelTLV.ihu(answer).body) else { return }
+        for _ in 0..<count { send(frame, on: id) }
     }
 
     /// The other end of the connection behind a link.

@@ -22,6 +22,10 @@ final class FakeWorker {
         var slot: UInt32?
         var owedSince: Instant?
         var unansweredSince: Instant?
+        /// PADs that asked for an answer meanwhile.
+        var asks: UInt64 = 0
+        /// Milliseconds.
+        var roundTrip: UInt64 = 0
     }
 
     struct PeerState {
@@ -90,6 +94,7 @@ final class FakeWorker {
         case .sendWithLinkSession:
             linkStates[command.id]?.slot = command.slot
             linkStates[command.id]?.unansweredSince = nil
+            linkStates[command.id]?.roundTrip = UInt64(command.value)
         case .retireLinkSession:
             let owner = links.table.record(command.slot).pointee.owner
             if linkStates[owner]?.slot == command.slot { linkStates[owner]?.slot = nil }
@@ -119,6 +124,7 @@ final class FakeWorker {
             sendFlow(flows.table.record(command.slot).pointee.owner, under: command.slot, isData: false, now: now)
         case .rejectParked: rejected.append(command.id)
         case .openStream: streams.dials.append((command.id, command.endpoint))
+        case .answerHellos: streams.answerHellos(command)
         case .closeStream: streams.closes.append((command.id, command.value == 1))
         case .routeResolved:
             let prefix = command.endpoint.address.high
@@ -135,7 +141,9 @@ final class FakeWorker {
             links.table.record(command.slot).pointee.owner, flows.table.record(command.slot).pointee.owner
         )
         return switch command.operation {
-        case .setLink, .setPeer, .drain, .openStream, .closeStream, .routeResolved, .routeFailed, .setStockPrefix: true
+        case .setLink, .setPeer, .drain, .openStream, .closeStream, .answerHellos, .routeResolved, .routeFailed,
+            .setStockPrefix:
+            true
         case .removeLink, .probeLink: linkStates[command.id] != nil
         case .removePeer, .rejectParked: peerStates[command.id] != nil
         case .installLinkSession:
@@ -181,6 +189,7 @@ final class FakeWorker {
                 notices.append(Notice(.linkSessionConfirmed, id: owner, slot: slot))
             }
             linkStates[owner]?.unansweredSince = nil
+            linkStates[owner]?.asks = 0
             let inner = Array(datagram[48...])
             guard let first = inner.first else { return }
             if linkStates[owner]?.owedSince == nil { linkStates[owner]?.owedSince = now }
@@ -210,16 +219,21 @@ final class FakeWorker {
         }
     }
 
-    /// Every 50 ms: keepalives and silence.
+    /// Every 50 ms: keepalives, questions for a sign of life, and silence.
     func tick(now: Instant) {
         for id in linkStates.keys.sorted() {
             guard let state = linkStates[id] else { continue }
-            if let owed = state.owedSince, now.milliseconds(since: owed) >= 250 {
+            let waiting = state.unansweredSince.map { now.milliseconds(since: $0) }
+            if let waiting, state.asks < 5, waiting >= 150 + 100 * state.asks {
+                sendLink(id, under: nil, [0x80, 0, 0], now: now)
+                linkStates[id]?.asks += 1
+            } else if let owed = state.owedSince, now.milliseconds(since: owed) >= 50 {
                 sendLink(id, under: nil, [], now: now)
             }
-            if let since = state.unansweredSince, now.milliseconds(since: since) >= 850 {
+            if let waiting, waiting >= 600 + state.roundTrip {
                 notices.append(Notice(.linkSilent, id: id))
                 linkStates[id]?.unansweredSince = now
+                linkStates[id]?.asks = 5
             }
         }
         for id in peerStates.keys.sorted() {

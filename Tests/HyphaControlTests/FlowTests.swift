@@ -146,6 +146,23 @@ extension SimulatedNode {
         #expect(a.flowSession(b)?.local != old)
     }
 
+    /// Whoever has the lower key: a session that the peer made a moment before its end does not stand in the way of the one
+    /// with its next run.
+    @Test(arguments: [true, false])
+    func findsAPeerThatRestartedRightAfterItsHandshake(isOneRestarted: Bool) throws {
+        let (network, one, _, three) = makeRelayed()
+        let (a, b) = isOneRestarted ? (three, one) : (one, three)
+        b.send(to: a.address, network)
+        #expect(network.run(seconds: 0.5) { flowsAgree(a, b) })
+        network.restart(b)
+        for _ in 0..<4 {
+            network.run(seconds: 0.5)
+            a.send(to: b.address, network)
+        }
+        network.run(seconds: 0.1)
+        #expect(flowsAgree(a, b) && b.worker.received.contains(a.address))
+    }
+
     @Test func anErrorOfUnknownSessionStartsOneHandshake() throws {
         let (network, a, relay, b) = makeRelayed()
         a.send(to: b.address, network)

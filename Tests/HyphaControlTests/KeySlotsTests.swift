@@ -6,12 +6,12 @@ import Testing
 
 @Suite struct KeySlotsTests {
     private func session(
-        _ slot: UInt32, isInitiator: Bool, at milliseconds: UInt64 = 0, time: UInt64 = 0
+        _ slot: UInt32, isInitiator: Bool, at milliseconds: UInt64 = 0, time: UInt64 = 0, run: UInt64 = 1
     ) -> HeldSession {
         let now = Instant.zero.advanced(byMilliseconds: milliseconds)
         return HeldSession(
             slot: slot, remoteIndex: slot, isInitiator: isInitiator, suite: 1, lanes: 2, created: now,
-            path: .overlay(IPv6Address(high: 0, low: 1), link: 0), largestDatagram: 1_232,
+            path: .overlay(IPv6Address(high: 0, low: 1), link: 0), largestDatagram: 1_232, bootID: run,
             initTime: InitTime(seconds: time, count: 0), settled: now, isConfirmed: false)
     }
 
@@ -51,6 +51,24 @@ import Testing
         }
     }
 
+    /// An answer that goes out again shortly before its session ends would else be for nothing.
+    @Test func anAnswerRepeatedLetsItsSessionWaitOn() {
+        var slots = KeySlots()
+        _ = slots.hold(next: session(1, isInitiator: false))
+        _ = slots.hold(byCookie: session(2, isInitiator: false))
+        #expect(slots.nextDeadline == instant(2_000))
+        slots.answeredAgain(slot: 2, now: instant(1_900))
+        slots.answeredAgain(slot: 3, now: instant(1_900))
+        #expect(slots.nextDeadline == instant(3_900))
+        #expect(slots.expire(now: instant(3_900)).map(\.slot) == [2])
+        slots.answeredAgain(slot: 1, now: instant(4_900))
+        #expect(slots.expire(now: instant(9_899)).isEmpty)
+        #expect(slots.nextDeadline == instant(9_900))
+        // Not after its first packet: then it lives as long as any.
+        #expect(promote(&slots, 1, at: 9_899, isLower: false) == [])
+        #expect(slots.expire(now: instant(9_900)).isEmpty)
+    }
+
     /// Ours (1) and the peer's (2) settle in either order: the lower key's is in use.
     @Test(arguments: [true, false], [true, false])
     func crossing(isLower: Bool, oursFirst: Bool) {
@@ -65,6 +83,21 @@ import Testing
         }
         #expect(slots.current?.slot == (isLower ? 1 : 2))
         #expect(slots.previous?.slot == (isLower ? 2 : 1))
+    }
+
+    /// The peer starts again right after a handshake of its own: what is made with the new run is in use at once.
+    @Test(arguments: [true, false])
+    func sessionsWithAnotherRunDoNotCross(isLower: Bool) {
+        var slots = KeySlots()
+        _ = slots.hold(next: session(1, isInitiator: false))
+        #expect(promote(&slots, 1, at: 0, isLower: isLower) == [])
+        let new = session(2, isInitiator: true, at: 100, run: 2)
+        #expect(slots.adopt(new, now: instant(100), isLower: isLower).isCurrent)
+        #expect(slots.current?.slot == 2 && slots.previous?.slot == 1)
+        // The same the other way round.
+        _ = slots.hold(next: session(3, isInitiator: false, at: 200, run: 3))
+        #expect(promote(&slots, 3, at: 200, isLower: isLower) == [1])
+        #expect(slots.current?.slot == 3 && slots.previous?.slot == 2)
     }
 
     @Test func laterSessionsDoNotCross() {

@@ -158,4 +158,34 @@ import Testing
         rig.notice(Notice(.peerMarked, id: 99))
         #expect(rig.counters.peersMarked == 1 && rig.log.count { $0.hasPrefix("debug") } == 1)
     }
+
+    @Test func exposureIsAWarningForEachPeerOnceAnHour() throws {
+        let rig = StreamRig(streaming([]))
+        rig.opened(0, from: near)
+        rig.introduce(0, as: 40)
+        rig.introduce(0, as: 41, metric: 20)
+        let peers = rig.loop.status(now: rig.now).peers
+        try #require(peers.count == 2)
+        for _ in 0..<3 {
+            for peer in peers { rig.notice(Notice(.peerExposed, id: peer.id)) }
+            rig.notice(Notice(.peerExposed, id: 99))
+        }
+        let lines = rig.log.filter { $0.contains("same nonce") }
+        #expect(lines.count == 2 && rig.counters.peersExposed == 2)
+        for peer in peers {
+            #expect(lines.count { $0.hasPrefix("warning peer \(peer.key.hex.prefix(16))") } == 1)
+        }
+        #expect(lines.allSatisfy { $0.contains("run hypha there too") && $0.contains("new key") })
+        // It lasts.
+        for _ in 0..<200 {
+            rig.run(milliseconds: 18_000)
+            rig.control(0, Self.hello)
+            rig.introduce(0, as: 40)
+            rig.introduce(0, as: 41, metric: 20)
+        }
+        rig.notice(Notice(.peerExposed, id: peers[0].id))
+        #expect(rig.log.count { $0.contains("same nonce") } == 3 && rig.counters.peersExposed == 2)
+    }
+
+    private static var hello: BabelTLV { .ihu(.init(receiveCost: 15, interval: 6_000)) }
 }

@@ -71,15 +71,22 @@ final class PortFixture {
     }
 
     func punt(_ head: PuntedPacket) {
+        let length = Int(head.length)
         if head.kind == .handshake {
-            handshakes.reserve()?.storeBytes(of: head, as: PuntedPacket.self)
+            PortFixture.put(head, length, handshakes.reserve())
             handshakes.advance()
             handshakes.publish()
         } else {
-            punted.reserve()?.storeBytes(of: head, as: PuntedPacket.self)
+            PortFixture.put(head, length, punted.reserve())
             punted.advance()
             punted.publish()
         }
+    }
+
+    /// A record with `length` bytes of zero: the memory of a ring holds anything.
+    private static func put(_ head: PuntedPacket, _ length: Int, _ record: UnsafeMutableRawPointer?) {
+        record?.storeBytes(of: head, as: PuntedPacket.self)
+        record?.advanced(by: PuntedPacket.headSize).initializeMemory(as: UInt8.self, repeating: 0, count: length)
     }
 
     /// A record of the ring for all but handshakes, with bytes. False when the ring is full.

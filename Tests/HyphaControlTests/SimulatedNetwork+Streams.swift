@@ -114,6 +114,7 @@ extension SimulatedNetwork {
             }
             for frame in FakeStreams.frames(bytes) {
                 let body = Array(frame.dropFirst(8))
+                nodes[i].worker.streams.heard(body, on: id)
                 nodes[i].worker.punts.append((PuntedPacket(kind: .streamControl, length: body.count, link: id), body))
             }
             return [i]

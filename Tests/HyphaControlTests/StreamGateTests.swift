@@ -15,6 +15,17 @@ import Testing
         return StreamRig(configuration)
     }
 
+    @Test func whatTheWorkerTurnedAwayIsSaidNowAndThen() {
+        let rig = rig(streams: 100)
+        for second in 0..<25 as Range<UInt64> {
+            rig.notice(Notice(.streamsLimited, prefix: second < 15 ? 0xC000_0207 : 0x2001_0DB8_0000_0005))
+            rig.run(milliseconds: 1_000)
+        }
+        let lines = rig.log.filter { $0.contains("too many come from there in a short time") }
+        #expect(lines.count == 3 && lines[0].hasPrefix("warning refused a TCP connection from 192.0.2.7: "))
+        #expect(lines[2].contains("from 2001:db8:0:5::/64: "))
+    }
+
     /// A guest from afar: its /24 and its port.
     private func guest(_ number: Int, port: UInt16 = 40_000) -> SocketAddress {
         SocketAddress(address: .mapped(ipv4: 0x0808_0000 | UInt32(number)), port: port)

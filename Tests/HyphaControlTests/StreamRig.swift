@@ -27,6 +27,8 @@ final class StreamRig {
     /// Everything written on connections.
     private(set) var written: [(at: Instant, connection: UInt32, bytes: [UInt8])] = []
     private(set) var commands: [WorkerCommand] = []
+    /// What the worker is to answer Hellos with, by connection.
+    private(set) var answers: [UInt32: BabelTLV.IHU] = [:]
     private(set) var log: [String] = []
     private(set) var snapshot: ForwardingSnapshot?
     /// Tables are not taken.
@@ -50,6 +52,7 @@ final class StreamRig {
                 switch command.operation {
                 case .openStream: steps.append(.dial(command.id, command.endpoint))
                 case .closeStream: steps.append(.close(command.id, reset: command.value == 1))
+                case .answerHellos: answers[command.id] = FakeStreams.answer(command)
                 case .routeResolved: steps.append(.resolved(command.endpoint.address.high))
                 case .routeFailed: steps.append(.failed(command.endpoint.address.high))
                 default: steps.append(.command(command.operation))
@@ -130,8 +133,9 @@ final class StreamRig {
     }
 
     /// A beacon of the local network came.
-    func found(_ endpoint: SocketAddress) {
-        loop.discovered(endpoint: endpoint, now: now)
+    func found(_ endpoint: SocketAddress, as number: UInt8? = nil) {
+        let key = number.map { SimulatedNetwork.identity($0).publicKey }
+        loop.discovered(endpoint: endpoint, key: key, now: now)
         take()
     }
 

@@ -35,6 +35,7 @@ import Testing
         for case .ihu(let ihu) in FakeStreams.tlvs(written[0].bytes) {
             let cost = microseconds == 0 ? 1_015 : UInt16(trip) + 15
             #expect(ihu.receiveCost == cost && ihu.interval == 6_000 && ihu.address == nil)
+            #expect(rig.answers == [0: ihu])
         }
     }
 
@@ -51,24 +52,56 @@ import Testing
         #expect(written.count == 1 && kinds(written[0].bytes).sorted() == [4, 8, 8])
     }
 
-    @Test func hellosAreAnsweredAtOnce() {
-        let rig = StreamRig(streaming([]))
-        rig.opened(0, from: near)
+    /// The worker does it, once the connection's neighbour was introduced; control says nothing more.
+    @Test func hellosAreAnsweredByTheWorker() throws {
+        let rig = StreamRig(streaming([2]))
         rig.opened(1, from: StreamRig.address("192.0.2.9:40000"))
+        rig.resolved(0, "10.0.0.2", [near])
+        rig.opened(0, dial: rig.takeDials()[0].number, from: near, microseconds: 80_000)
+        // Who was dialled begins at once, who dialled after a round trip.
+        #expect(rig.answers.keys.sorted() == [1])
+        rig.control(0, .hello(.init(seqno: 4, interval: 2_000)))
+        rig.run(milliseconds: 79)
+        #expect(rig.answers.keys.sorted() == [1])
+        rig.run(milliseconds: 1)
+        #expect(rig.answers[0] == .init(receiveCost: 95, interval: 6_000))
+        #expect(rig.answers[1] == .init(receiveCost: 35, interval: 6_000))
         rig.run(milliseconds: 100)
         _ = rig.takeWritten()
-        rig.control(1, .hello(.init(seqno: 5, interval: 2_000)))
-        let written = rig.takeWritten()
-        #expect(written.count == 1 && written[0].connection == 1 && written[0].at == rig.now)
-        #expect(kinds(written[0].bytes) == [5])
+        for id in [0, 1] as [UInt32] { rig.control(id, .hello(.init(seqno: 5, interval: 2_000))) }
+        #expect(rig.takeWritten().isEmpty && rig.counters.streamControlReceived == 3)
         // And every 20 s one is asked.
         rig.control(0, .ihu(.init(receiveCost: 15, interval: 6_000)))
         rig.control(1, .ihu(.init(receiveCost: 15, interval: 6_000)))
         rig.run(milliseconds: 20_000)
         #expect(
             rig.takeWritten().map { [UInt32($0.connection)] + kinds($0.bytes).map { UInt32($0) } } == [
-                [0, 4], [1, 4],
+                [1, 4], [0, 4],
             ])
+    }
+
+    /// A path that moved, or is congested for minutes: the next IHU says so, and routes through it cost more.
+    @Test func aNewRoundTripChangesTheCost() throws {
+        let rig = StreamRig(streaming([]))
+        rig.opened(0, from: near, microseconds: 20_000)
+        rig.opened(1, from: StreamRig.address("192.0.2.9:40000"), microseconds: 50_000)
+        rig.introduce(0, as: 30, metric: 40)
+        rig.introduce(1, as: 30, metric: 40)
+        rig.run(milliseconds: 30_000)
+        func cost() -> UInt16? { rig.answers[0]?.receiveCost }
+        #expect(cost() == 35 && rig.lookup(30).link == 16)
+        // Less than a tenth is not taken into use.
+        rig.notice(Notice(.streamRoundTrip, id: 0, slot: 22_400))
+        #expect(cost() == 35)
+        rig.notice(Notice(.streamRoundTrip, id: 0, slot: 120_400))
+        #expect(cost() == 135 && rig.streams.first?.roundTripMicroseconds == 120_400)
+        rig.run(milliseconds: 5_000)
+        #expect(rig.lookup(30).link == 17)
+        // Of a connection that is gone, or of another one in its place.
+        rig.notice(Notice(.streamRoundTrip, id: 0x1_0000, slot: 20_000))
+        rig.notice(Notice(.streamRoundTrip, id: 5, slot: 20_000))
+        rig.notice(Notice(.streamRoundTrip, id: 99, slot: 20_000))
+        #expect(cost() == 135)
     }
 
     /// Many words at once for many neighbours: few pieces, in order, none too long.
@@ -373,14 +406,14 @@ import Testing
         }
         let written = rig.takeWritten()
         let tlvs = written.flatMap { piece in FakeStreams.tlvs(piece.bytes).map { (piece.connection, $0.type) } }
-        // 50 Hellos a second and 200 at once; 64 open queries.
-        #expect(tlvs.count { $0 == (0, 5) } <= 320 && tlvs.count { $0 == (0, 5) } >= 200)
+        // 64 open queries; Hellos are not control's to answer.
+        #expect(tlvs.count { $0.1 == 5 } == 0)
         #expect(tlvs.count { $0.0 != 0 && $0.1 == 9 } == 2 * 64)
         let figures = Dictionary(
             uniqueKeysWithValues: rig.loop.status(now: rig.now).routing.map { ($0.name, $0.value) })
         let exceeded = try #require(figures["rate_exceeded"])
         #expect(exceeded > 30_000 && figures["table_queries"] == 64)
-        rig.control(1, .hello(.init(seqno: 1, interval: 2_000)))
+        rig.control(1, .routeRequest(.init(prefix: nil)))
         #expect(rig.takeWritten().map(\.connection) == [1])
     }
 }

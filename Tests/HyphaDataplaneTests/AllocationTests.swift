@@ -19,8 +19,8 @@ struct AllocationTests {
         let right: Neighbour
         let peer: RemotePeer
 
-        init(mode: SealMode, suite: UInt8, hasTun: Bool = true) throws {
-            node = try network.add("N", TestNode.Options(entryMode: mode, hasTun: hasTun))
+        init(mode: SealMode, suite: UInt8, hasTun: Bool = true, slots: Int = 64) throws {
+            node = try network.add("N", TestNode.Options(entryMode: mode, hasTun: hasTun, slots: slots))
             left = try Neighbour(network, node, number: 1, Neighbour.Options(suite: suite))
             right = try Neighbour(network, node, number: 2, Neighbour.Options(suite: suite))
             peer = try RemotePeer(
@@ -123,7 +123,8 @@ struct AllocationTests {
 
     /// Pieces that become packets, which leave in pieces again; and pieces whose other piece never comes.
     @Test(arguments: [1, 2] as [UInt8]) func inPieces(suite: UInt8) throws {
-        let bench = try Bench(mode: .full, suite: suite)
+        // Pieces wait in slots; what this node has to say meanwhile needs some, too.
+        let bench = try Bench(mode: .full, suite: suite, slots: 512)
         var io = bench.makeIO()
         for i in 0..<150 {
             let train = (0..<10).flatMap { k in

@@ -117,6 +117,9 @@ struct DropTests {
             bench.link.send(pieces[1])
             bench.node.turn(bench.network.now)
             bench.network.sleep(bench.node, milliseconds: 150)
+            // A keepalive.
+            #expect(bench.node.sent.map(\.bytes.count) == [32])
+            bench.node.sent.removeAll()
         }
         return bench
     }

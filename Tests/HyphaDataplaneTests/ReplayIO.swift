@@ -123,4 +123,5 @@ extension ReplayIO: StreamIO {
     mutating func resumeReceive(_ connection: UInt32) {}
     mutating func close(_ connection: UInt32, reset: Bool) {}
     func roundTripTime(_ connection: UInt32) -> UInt32? { nil }
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32? { nil }
 }

@@ -162,6 +162,28 @@ struct StockArrivalTests {
         #expect(bench.sent.isEmpty)
     }
 
+    /// Control hears of it once in 65,536 bodies, not before the chance is worth a word.
+    @Test func manyBodiesUnderOneKeyAreTold() throws {
+        let bench = try StockNode()
+        let peer = try bench.peer()
+        bench.arrive(peer.carry(peer.udp()))
+        let found = bench.node.worker.stock.keys.find(peer.address)
+        let slot = try #require(found)
+        func exposure() -> StockExposure { bench.node.worker.stock.keys.peer(slot).pointee.exposure }
+        #expect(exposure() == StockExposure(sent: 0, received: 1))
+        bench.node.worker.stock.keys.peer(slot).pointee.exposure.received = 0xFFFF
+        bench.arrive(peer.carry(peer.udp()))
+        #expect(exposure().received == 1 << 16 && bench.notices(.peerExposed).isEmpty)
+        bench.node.worker.stock.keys.peer(slot).pointee.exposure = StockExposure(
+            sent: 1 << 40, received: 1 << 40 - 2)
+        bench.arrive(peer.carry(peer.udp()))
+        #expect(bench.notices(.peerExposed).isEmpty)
+        bench.arrive(peer.carry(peer.udp()))
+        #expect(bench.notices(.peerExposed).map(\.id) == [peer.id])
+        bench.arrive(peer.carry(peer.udp()))
+        #expect(bench.notices(.peerExposed).count == 1 && bench.node.drops == [:])
+    }
+
     /// Key agreements are dear: half the places at once, 2,000 a second.
     @Test func keyAgreementsAreLimited() throws {
         let bench = try StockNode {

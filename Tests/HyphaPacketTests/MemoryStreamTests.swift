@@ -92,6 +92,11 @@ import Testing
         let written = io.written(id)
         #expect(wasReset == true)
         #expect(written == [4, 5])
+        // Also after the end, and once.
+        let taken = io.takeWritten(id)
+        #expect(taken == [4, 5])
+        let again = io.takeWritten(id)
+        #expect(again.isEmpty)
         let events3 = Self.take(&io)
         #expect(events3.map(\.kind) == [.written(0), .closed(0)])
         let late = Self.write(&io, pool, id, [1])

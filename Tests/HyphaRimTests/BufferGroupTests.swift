@@ -29,6 +29,34 @@ import Testing
         #expect(pool.freeSlabCount == 62)
     }
 
+    @Test func buffersAreUsedInTheOrderInWhichTheyWereLent() {
+        let pool = PacketPool(slabs: 12, slots: 0)
+        defer { pool.deallocate() }
+        var group = BufferGroup(id: 0, capacity: 4, start: 128, length: 1_000, slabs: 12)
+        defer { group.deallocate() }
+        #expect([0, 1, 999, 1_000, 1_001, 3_000, 3_001].map(group.buffers(for:)) == [1, 1, 1, 1, 2, 3, 4])
+        #expect(group.buffers(for: -104) == 1)
+        group.refill(from: pool, reserve: 0)
+        // Slabs come lowest first from a fresh pool; three are used, and come back in another order.
+        #expect(group.filled == 4 && (0..<3).map { group.next(after: $0) } == [1, 2, 3])
+        for slab in [1, 0, 2] as [UInt32] {
+            group.takeBack(slab)
+            pool.release(slab)
+        }
+        group.refill(from: pool, reserve: 0)
+        #expect(group.filled == 4 && group.next(after: 3) == 2 && group.next(after: 2) == 0)
+        #expect(group.next(after: 0) == 1)
+        // The completion for the first two is seen after that for the others, whose slabs are lent again by then.
+        for slab in [0, 1] as [UInt32] {
+            group.takeBack(slab)
+            pool.release(slab)
+        }
+        group.refill(from: pool, reserve: 0)
+        #expect(group.filled == 4 && group.next(after: 3) == 2)
+        group.releaseAll(to: pool)
+        #expect(pool.freeSlabCount == 12)
+    }
+
     @Test func theReserveStays() {
         let pool = PacketPool(slabs: 12, slots: 0)
         defer { pool.deallocate() }

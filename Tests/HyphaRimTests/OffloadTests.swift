@@ -5,8 +5,8 @@ import Testing
 @Suite struct OffloadTests {
     @Test func configurationSwitchesOff() throws {
         let status = try OffloadStatus.probe(
-            OffloadSettings(udpGRO: .off, udpGSO: .off, multishotRead: .off))
-        for feature in [status.udpGRO, status.udpGSO, status.multishotRead] {
+            OffloadSettings(udpGRO: .off, udpGSO: .off, multishotRead: .off, receiveBundles: .off))
+        for feature in [status.udpGRO, status.udpGSO, status.multishotRead, status.receiveBundles] {
             #expect(!feature.isOn)
             #expect(feature.reason == "switched off by configuration")
         }
@@ -16,7 +16,9 @@ import Testing
 
     @Test func aFeatureIsOnOrSaysWhyNot() throws {
         let status = try OffloadStatus.probe(OffloadSettings())
-        for feature in [status.udpGRO, status.udpGSO, status.multishotRead, status.tunTSO, status.tunUSO] {
+        for feature in [
+            status.udpGRO, status.udpGSO, status.multishotRead, status.receiveBundles, status.tunTSO, status.tunUSO,
+        ] {
             #expect(feature.isOn == feature.reason.isEmpty)
         }
         #expect(status.segmentLimit == (status.udpGSO.isOn ? 128 : 1))
@@ -53,7 +55,8 @@ import Testing
         changes.record(.segmentLimit)
         #expect(changes.take().isEmpty)
         var status = OffloadStatus(
-            udpGRO: .on, udpGSO: .on, tunTSO: .on, tunUSO: .on, multishotRead: .on, segmentLimit: 128)
+            udpGRO: .on, udpGSO: .on, tunTSO: .on, tunUSO: .on, multishotRead: .on, receiveBundles: .on,
+            segmentLimit: 128)
         status.apply(OffloadChange.segmentLimit)
         #expect(status.segmentLimit == 64 && status.udpGSO.isOn)
         for change in OffloadChange.allCases {

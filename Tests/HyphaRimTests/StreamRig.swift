@@ -24,13 +24,13 @@ final class StreamRig {
 
     init(
         _ addresses: [SocketAddress] = [Rig.loopback], slabs: Int = 62, maxConnections: Int = 64,
-        connectMilliseconds: UInt64 = 5_000, sockets: [UDPSocket] = []
+        connectMilliseconds: UInt64 = 5_000, sockets: [UDPSocket] = [], offload: OffloadSettings = OffloadSettings()
     ) throws {
         pool = PacketPool(slabs: slabs, slots: 16)
         listeners = try addresses.map { try TCPListener.bind($0) }
         var options = WorkerIO.Options(
             sockets: sockets, pool: pool, counters: counters, wake: try Wake(),
-            offload: try OffloadStatus.probe(OffloadSettings()))
+            offload: try OffloadStatus.probe(offload))
         options.listeners = listeners
         options.maxConnections = maxConnections
         options.connectMilliseconds = connectMilliseconds
@@ -160,7 +160,9 @@ final class StreamRig {
     func close(_ connection: UInt32, reset: Bool = false) { io.close(connection, reset: reset) }
     func pause(_ connection: UInt32) { io.pauseReceive(connection) }
     func resume(_ connection: UInt32) { io.resumeReceive(connection) }
+    func limitUnsent(_ connection: UInt32, _ bytes: Int) { io.limitUnsent(connection, bytes) }
     func roundTripTime(_ connection: UInt32) -> UInt32? { io.roundTripTime(connection) }
+    func leastRoundTripTime(_ connection: UInt32) -> UInt32? { io.leastRoundTripTime(connection) }
 }
 
 /// A plain blocking TCP socket: the other side as others see it.

@@ -40,6 +40,7 @@ func randomNumberedTLV(_ seed: inout Seed) -> BabelTLV {
     switch randomTLV(&seed) {
     case .hello(var hello):
         hello.progress = .init(next: .init(epoch: word(), number: word()), answered: word())
+        if Bool.random(using: &seed) { hello.progress?.heard = .init(epoch: word(), number: word()) }
         return .hello(hello)
     case .update(var update):
         update.serial = .init(epoch: word(), number: word())
@@ -86,6 +87,12 @@ func serialsHaveTheseBytes() {
     #expect(
         BabelTLV.hello(.init(seqno: 7, interval: 400, progress: progress)).body == [
             0x80, 0, 0, 7, 1, 0x90, 1, 2, 3, 4, 5, 6,
+        ])
+    var confirming = progress
+    confirming.heard = .init(epoch: 0x0708, number: 0x090A)
+    #expect(
+        BabelTLV.hello(.init(seqno: 7, interval: 400, progress: confirming)).body == [
+            0x80, 0, 0, 7, 1, 0x90, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
         ])
     let missing = BabelTLV.Missing(epoch: 0x0102, number: 3, ranges: [.init(first: 0x0405, count: 6)])
     #expect(BabelTLV.routeRequest(.init(prefix: nil, missing: missing)).body == [0, 0, 0, 1, 2, 0, 3, 4, 5, 0, 6])

@@ -29,6 +29,24 @@ func meshesSurviveEverything(topology: Topology) {
     }
 }
 
+/// What is measured while nothing happens: all bytes have a kind, and after the first dumps, 300 s apart, no next hop changes.
+@Test(arguments: [true, false])
+func idleMeshesAreMeasured(leavesPassOn: Bool) {
+    var scenario = Scenario(nodes: 15, topology: .publicPeers, faults: [], seed: 5)
+    scenario.announcesHostRoutes = true
+    scenario.leavesPassOn = leavesPassOn
+    scenario.quietTime = 600_000
+    let outcome = SimNetwork.run(scenario)
+    let figures = outcome.measurement
+    #expect(outcome.violations.isEmpty && figures.quietTime == 600_000 && figures.quietChanges.count <= 5)
+    let sum = figures.leafParts.reduce(0) { $0 + $1.rate }
+    #expect(figures.leafTraffic.mean > 0.5 && abs(sum - figures.leafTraffic.mean) < 0.001 * sum)
+    for (name, rate) in figures.leafParts where ["hello", "ihu", "update", "headers"].contains(name) {
+        #expect(rate > 0.02 && rate < sum, "\(name)")
+    }
+    #expect(figures.leafParts.map(\.name).contains("update") && figures.leafParts.count == 6)
+}
+
 @Test(arguments: [11, 12] as [UInt64])
 func streamsSurviveCutsAndRestarts(seed: UInt64) {
     var scenario = Scenario(nodes: 8, topology: .random, faults: [.cuts, .partitions, .restarts], seed: seed)

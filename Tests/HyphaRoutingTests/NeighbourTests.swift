@@ -16,6 +16,7 @@ func stockNeighboursLearnTheTrueCostAtOnce(isDialled: Bool) {
     }
     let burst = rig.sent(to: 1)
     #expect(burst == [BabelTLV](repeating: .ihu(.init(receiveCost: 95, interval: 6000)), count: 60))
+    #expect(rig.answer(to: 1) == .init(receiveCost: 95, interval: 6000))
     // As a stock node counts them.
     var cost = LinkCost(base: 15)
     for _ in burst { cost.sample(milliseconds: 80) }
@@ -35,11 +36,34 @@ func stockNeighboursLearnTheTrueCostAtOnce(isDialled: Bool) {
 @Test
 func hellosAreAnsweredAtOnce() {
     var rig = RouterRig()
-    rig.settle([1])
+    rig.settle([1], .hypha)
     for seqno in 0..<5 as Range<UInt16> {
-        rig.receive(.hello(.init(seqno: seqno, interval: 2000)), from: 1)
-        #expect(rig.sent(to: 1) == [.ihu(.init(receiveCost: 20, interval: 6000))])
+        rig.receive(.hello(.init(seqno: seqno, interval: 400)), from: 1)
+        #expect(rig.sent(to: 1) == [.ihu(.init(receiveCost: 20, interval: 1200))])
     }
+    #expect(rig.answer(to: 1) == nil)
+}
+
+/// The link layer does it, from the burst on and not before.
+@Test
+func hellosOfStockNeighboursAreLeftToTheLink() {
+    var rig = RouterRig()
+    rig.up(1, roundTrip: 80, isDialled: true)
+    rig.receive(.hello(.init(seqno: 0, interval: 2000)), from: 1)
+    #expect(rig.sent(to: 1).isEmpty && rig.answer(to: 1) == nil)
+    rig.pass(milliseconds: 80)
+    #expect(rig.sent(to: 1).count == 60 && rig.answer(to: 1) == .init(receiveCost: 95, interval: 6000))
+    rig.pass(milliseconds: 20)
+    _ = rig.taken()
+    rig.receive(.hello(.init(seqno: 1, interval: 2000)), from: 1)
+    #expect(rig.taken().isEmpty && rig.router.counters[.hellos] == 2)
+    // A neighbour that comes back is answered only after its introduction.
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    rig.forgetAnswers()
+    rig.up(1, roundTrip: 30, isDialled: true)
+    #expect(rig.answer(to: 1) == nil)
+    rig.pass(milliseconds: 30)
+    #expect(rig.answer(to: 1) == .init(receiveCost: 45, interval: 6000))
 }
 
 @Test
@@ -79,14 +103,11 @@ func estimatesFollowStockRulesUntilTheLinkIsMeasured() {
     // The Hello has just gone out: the answer comes 30 ms later.
     rig.now = rig.now.advanced(byMilliseconds: 30)
     rig.receive(.ihu(.init(receiveCost: 0, interval: 6000)), from: 1)
-    _ = rig.taken()
-    rig.receive(.hello(.init(seqno: 0, interval: 2000)), from: 1)
-    #expect(rig.sent(to: 1) == [.ihu(.init(receiveCost: 903 + 15, interval: 6000))])
+    #expect(rig.answer(to: 1) == .init(receiveCost: 903 + 15, interval: 6000))
     rig.now = rig.now.advanced(byMilliseconds: 2_000)
     rig.router.costChanged(NeighbourID(1), roundTrip: 30, now: rig.now)
-    _ = rig.taken()
-    rig.receive(.hello(.init(seqno: 0, interval: 2000)), from: 1)
-    #expect(rig.sent(to: 1) == [.ihu(.init(receiveCost: 45, interval: 6000))])
+    rig.drain()
+    #expect(rig.answer(to: 1) == .init(receiveCost: 45, interval: 6000))
 }
 
 @Test
@@ -158,4 +179,38 @@ func linksBeyondTheLimitAreRefused() {
     rig.router.neighbourDown(NeighbourID(1), now: rig.now)
     rig.up(3)
     #expect(rig.router.sizes.neighbours == 2)
+}
+
+@Test(arguments: [false, true])
+func whoIsAnsweredBeforeItsIntroductionHearsOfTheLoss(isLate: Bool) {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 30), from: 1)
+    rig.up(3, roundTrip: 80, isDialled: true)
+    _ = rig.taken()
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 3)
+    #expect(rig.sent(to: 3).updates.map(\.metric) == [50])
+    if isLate {
+        // Once more, when it knows what the link costs.
+        rig.pass(milliseconds: 100, keepAlive: [1, 2, 3])
+        #expect(rig.sent(to: 3).updates.map(\.prefix) == [RouterRig.prefix(0), RouterRig.prefix(5)])
+    }
+    rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    #expect(rig.sent(to: 3).updates.map(\.metric) == [65_535])
+    rig.pass(milliseconds: 200, keepAlive: [1, 2, 3])
+    #expect(rig.sent(to: 3).updates.map(\.prefix) == (isLate ? [] : [RouterRig.prefix(0)]))
+}
+
+@Test
+func whoAskedNothingHearsOfNothingBeforeItsIntroduction() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.up(3, roundTrip: 80, isDialled: true)
+    _ = rig.taken()
+    rig.receive(RouterRig.update(5, metric: 30), from: 1)
+    rig.receive(RouterRig.update(6, metric: 30), from: 1)
+    rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    #expect(rig.sent(to: 3).updates.isEmpty)
+    rig.pass(milliseconds: 100, keepAlive: [1, 2, 3])
+    #expect(rig.sent(to: 3).updates.map(\.prefix) == [RouterRig.prefix(0), RouterRig.prefix(6)])
 }

@@ -53,19 +53,32 @@ func anOldSelfIsLeftBehind() {
     rig.receive(heard(500, metric: 65_535), from: 1)
     rig.pass(milliseconds: 5_000, keepAlive: [1])
     #expect(rig.router.seqno == 10)
-    rig.receive(heard(500), from: 1)
-    rig.pass(milliseconds: 10, keepAlive: [1])
-    #expect(rig.router.seqno == 501)
-    #expect(rig.taken().states.map(\.seqno) == [501])
+    rig.receive(heard(15), from: 1)
+    // It started 8 s ago: two steps for each 4 s.
+    rig.pass(milliseconds: 4_000, keepAlive: [1])
+    #expect(rig.router.seqno == 16)
+    #expect(rig.taken().states.map(\.seqno) == [16])
     #expect(rig.router.counters[.seqnoJumps] == 1)
-    // As far ahead as there is: in two steps, each of which everybody takes for newer than the one before.
-    rig.receive(heard(501 + 32_767), from: 1)
-    rig.pass(milliseconds: 3_900, keepAlive: [1])
-    #expect(rig.router.seqno == 501)
-    rig.pass(milliseconds: 200, keepAlive: [1])
-    #expect(rig.router.seqno == 501 + 16_384)
-    rig.pass(milliseconds: 4_100, keepAlive: [1])
-    #expect(rig.router.seqno == 501 + 32_768)
+    // After a quiet time 128 at once, then 32 a minute.
+    rig.pass(milliseconds: 270_000, keepAlive: [1])
+    rig.receive(heard(300), from: 1)
+    rig.pass(milliseconds: 100, keepAlive: [1])
+    #expect(rig.router.seqno == 144)
+    rig.pass(milliseconds: 63_000, keepAlive: [1])
+    #expect(rig.router.seqno == 144)
+    rig.pass(milliseconds: 1_000, keepAlive: [1])
+    #expect(rig.router.seqno == 176)
+    rig.pass(milliseconds: 260_000, keepAlive: [1])
+    #expect(rig.router.seqno == 301)
+    // Further than anybody believes who knew it before: not followed.
+    rig.receive(heard(301 + 4_097), from: 1)
+    rig.receive(heard(301 + 32_767), from: 1)
+    rig.pass(milliseconds: 300_000, keepAlive: [1])
+    #expect(rig.router.seqno == 301)
+    // Nobody says it any more.
+    rig.receive(heard(301 + 4_096), from: 1)
+    rig.pass(milliseconds: 3_000_000, keepAlive: [1])
+    #expect((700...800).contains(rig.router.seqno))
 }
 
 @Test

@@ -15,14 +15,15 @@ private struct SafetyModel {
 
     /// By neighbour: all that it announced in its present session.
     var heard: [NeighbourID: [Announcement]] = [:]
-    /// All that this node ever announced with a finite metric.
-    var told: [Announcement] = []
+    /// By neighbour: all that this node announced to it with a finite metric in its present session. (Streams do not confirm
+    /// what was said instead.)
+    var told: [NeighbourID: [Announcement]] = [:]
     var inUse: [Prefix: (RouterID, [RouteNextHop])] = [:]
 
     mutating func note(_ action: RouterAction) {
         switch action {
-        case .send(.update(let update), _) where update.metric != .max:
-            told.append(
+        case .send(.update(let update), let id) where update.metric != .max:
+            told[id, default: []].append(
                 Announcement(
                     prefix: update.prefix, routerID: update.routerID, seqno: Int(update.seqno),
                     metric: Int(update.metric)))
@@ -37,11 +38,11 @@ private struct SafetyModel {
     }
 
     /// A next hop is safe if it said, in this session and under this router id, something strictly better than all that
-    /// this node ever said. (Seqnos of the test do not wrap.)
+    /// this node ever said to those that may still use it. (Seqnos of the test do not wrap.)
     func problems() -> [String] {
         var problems: [String] = []
         for (prefix, (id, hops)) in inUse {
-            let mine = told.filter { $0.prefix == prefix && $0.routerID == id }
+            let mine = told.values.flatMap { $0.filter { $0.prefix == prefix && $0.routerID == id } }
             for hop in hops {
                 let isSafe = (heard[hop.neighbour] ?? []).contains { said in
                     said.prefix == prefix && said.routerID == id
@@ -69,6 +70,7 @@ func nextHopsAreSafeWhateverNeighboursSay(number: UInt64) {
         switch Int.random(in: 0..<20, using: &seed) {
         case 0:
             model.heard[NeighbourID(id)] = nil
+            model.told[NeighbourID(id)] = nil
             rig.up(id)
         case 1: rig.pass(milliseconds: UInt64.random(in: 1...9_000, using: &seed), keepAlive: neighbours)
         case 2:
@@ -230,6 +232,18 @@ func oneKeyHasFourPrefixesAndOnePrefixEightNextHops() {
 }
 
 @Test
+func inventedLongerPrefixesDoNotKeepOutAKeysOwn() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    for length in [100, 99, 98, 97, 96] { rig.receive(RouterRig.update(5, metric: 10, length: length), from: 1) }
+    #expect(rig.router.sizes.routes == 2 && rig.router.counters[.keyPrefixesFull] == 3)
+    for length in [64, 128] { rig.receive(RouterRig.update(5, metric: 10, length: length), from: 2) }
+    #expect(rig.router.sizes.routes == 4 && rig.router.counters[.keyPrefixesFull] == 3)
+    #expect(rig.taken().changes.map(\.prefix).contains(RouterRig.prefix(5)))
+    #expect(rig.router.inconsistencies().isEmpty)
+}
+
+@Test
 func irregularVectorsDoNoHarmAndAreCounted() throws {
     for row in try Vectors.load("control.json")["irregular"].array() {
         var rig = RouterRig()
@@ -245,7 +259,7 @@ func irregularVectorsDoNoHarmAndAreCounted() throws {
         let isFraming = name == "protocol version 2" || name == "packet type 2"
         #expect((rig.router.counters == before) == isFraming, "\(name)")
         #expect(rig.router.inconsistencies().isEmpty)
-        rig.receive(.hello(.init(seqno: 0, interval: 0)), from: 1)
+        rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(0))), from: 1)
         #expect(!rig.sent(to: 1).isEmpty, "\(name)")
     }
 }

@@ -9,6 +9,7 @@ struct RouterRig {
     var now: Instant
     /// Everything `poll` returned and was not taken yet.
     var actions: [RouterAction] = []
+    private var answers: [NeighbourID: BabelTLV.IHU] = [:]
 
     static let start = Instant(nanoseconds: 1_000_000_000_000)
 
@@ -54,8 +55,17 @@ struct RouterRig {
     // MARK: Events
 
     mutating func drain() {
-        while let action = router.poll() { actions.append(action) }
+        while let action = router.poll() {
+            if case .answerHellos(let id, let answer) = action { answers[id] = answer }
+            actions.append(action)
+        }
     }
+
+    /// What the link layer answers the Hellos of a neighbour with; nil when it does not.
+    func answer(to id: UInt16) -> BabelTLV.IHU? { answers[NeighbourID(id)] }
+
+    /// As after the end of a link.
+    mutating func forgetAnswers() { answers = [:] }
 
     /// What was done since the last call.
     mutating func taken() -> [RouterAction] {

@@ -20,6 +20,8 @@ private struct Pair {
     /// Of a hundred messages.
     var loss = 0
     var jitter: UInt64 = 0
+    /// Messages of Updates that are lost or late together.
+    var perPacket = 1
     var seed: Seed
     private var flying: [(at: Instant, toRight: Bool, tlv: BabelTLV)] = []
 
@@ -32,9 +34,16 @@ private struct Pair {
     /// What left or right did since the last time.
     private mutating func collect() {
         for (toRight, actions) in [(true, left.taken()), (false, right.taken())] {
+            var count = 0
+            var isLost = false
+            var delay: UInt64 = 0
             for case .send(let tlv, NeighbourID(1)) in actions {
-                guard Int.random(in: 0..<100, using: &seed) >= loss else { continue }
-                let delay = 10 + UInt64.random(in: 0...jitter, using: &seed)
+                if count % perPacket == 0 {
+                    isLost = Int.random(in: 0..<100, using: &seed) < loss
+                    delay = 10 + UInt64.random(in: 0...jitter, using: &seed)
+                }
+                count += 1
+                if isLost { continue }
                 flying.append((left.now.advanced(byMilliseconds: delay), toRight, tlv))
             }
         }
@@ -118,10 +127,14 @@ func lostUpdatesAreAskedFor() {
     #expect(received.due == moment(610))
     #expect(received.ask(roundTrip: 20, now: moment(610)) == asked)
     #expect(received.due == moment(1_610))
-    received.note(.init(next: serial(9), answered: 1), now: moment(1_700))
+    #expect(received.ask(roundTrip: 20, now: moment(1_610)) == asked)
+    #expect(received.ask(roundTrip: 20, now: moment(3_610)) == asked)
+    #expect(received.due == moment(5_610))
+    received.note(.init(next: serial(9), answered: 1), now: moment(3_700))
     #expect(received.missing == [.init(first: 6, count: 3)])
+    #expect(received.due == moment(3_800))
     #expect(received.ask(roundTrip: 20, now: received.due)?.number == 2)
-    received.note(.init(next: serial(9), answered: 2), now: moment(1_900))
+    received.note(.init(next: serial(9), answered: 2), now: moment(3_900))
     #expect(received.missing.isEmpty)
     #expect(received.due == .distantFuture)
 }
@@ -132,14 +145,18 @@ func whoMissesTooMuchAsksForEverything() {
     _ = received.note(serial(0), now: moment(0))
     _ = received.note(serial(3), now: moment(0))
     _ = received.note(serial(2_000), now: moment(0))
+    #expect(!received.isAllMissing)
+    _ = received.note(serial(2_050), now: moment(0))
     #expect(received.isAllMissing)
+    // What is late of them all may still be news.
+    #expect(received.note(serial(1_000), now: moment(0)) == .late)
     let asked = received.ask(roundTrip: 20, now: received.due)
     #expect(asked?.ranges == [])
     // What is lost of the answer is missing again.
-    _ = received.note(serial(2_005), now: moment(300))
-    received.note(.init(next: serial(2_006), answered: 1), now: moment(400))
+    _ = received.note(serial(2_055), now: moment(300))
+    received.note(.init(next: serial(2_056), answered: 1), now: moment(400))
     #expect(!received.isAllMissing)
-    #expect(received.missing == [.init(first: 2_001, count: 4)])
+    #expect(received.missing == [.init(first: 2_051, count: 4)])
 }
 
 @Test
@@ -147,10 +164,37 @@ func aNewEpochIsANewBeginning() {
     var received = ReceivedUpdates()
     _ = received.note(serial(5), now: moment(0))
     #expect(received.missing == [.init(first: 0, count: 5)])
-    #expect(received.note(.init(epoch: 8, number: 1), now: moment(5)) == .next)
+    #expect(received.note(.init(epoch: epoch + 3, number: 1), now: moment(5)) == .next)
     #expect(received.missing == [.init(first: 0, count: 1)])
     // What is late of the former one is over.
     #expect(received.note(serial(6), now: moment(6)) == .useless)
+}
+
+/// Two sessions made at once: what was said under the second can overtake all that was said under the first.
+@Test
+func anEpochThatNobodyHeardOfBeforeIsOverToo() {
+    var received = ReceivedUpdates()
+    #expect(received.note(.init(epoch: 1, number: 0), now: moment(1)) == .next)
+    #expect(received.note(.init(epoch: 0, number: 0), now: moment(2)) == .useless)
+    #expect(received.note(.init(epoch: .max, number: 0), now: moment(2)) == .useless)
+    #expect(received.note(.init(epoch: 1, number: 1), now: moment(3)) == .next)
+    // A neighbour that counts anew, and one that counted on without this node.
+    #expect(received.note(.init(epoch: 1 &- 1_025, number: 0), now: moment(4)) == .next)
+    #expect(received.note(.init(epoch: 3_000, number: 0), now: moment(5)) == .next)
+}
+
+@Test
+func epochsRise() {
+    var rig = RouterRig()
+    var epochs: [UInt16] = []
+    for round in 0..<3 {
+        for id in [2, 3] as [UInt16] {
+            rig.up(id, .hypha, key: RouterRig.key(id))
+            if round == 2 { rig.router.neighbourRenewed(NeighbourID(id), hasForgotten: true, now: rig.now) }
+            epochs.append(rig.sent(to: id).updates.last?.serial?.epoch ?? 0)
+        }
+    }
+    for (old, new) in zip(epochs, epochs.dropFirst()) { #expect((1...2).contains(new &- old)) }
 }
 
 @Test
@@ -198,6 +242,56 @@ func lateUpdatesDoNotUndoNewerOnes() {
     #expect(requests.map(\.missing) == [.init(epoch: epoch, number: 1, ranges: [.init(first: 1, count: 1)])])
 }
 
+@Test
+func refusedUpdatesAreNotUndoneByLateOnes() {
+    var rig = RouterRig { $0.limits.routes = 1 }
+    rig.settle([1])
+    rig.receive(RouterRig.update(6, metric: 30), from: 1)
+    rig.up(3, .hypha, key: RouterRig.key(3))
+    func receive(_ origin: UInt16, _ metric: UInt16, _ number: Int) {
+        guard case .update(var update) = RouterRig.update(origin, metric: metric) else { return }
+        update.serial = serial(number)
+        rig.receive(.update(update), from: 3)
+    }
+    // No room, then room again: what was said before the refused Update is old all the same.
+    receive(5, 90, 1)
+    #expect(rig.router.counters[.routesFull] == 1)
+    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
+    receive(5, 30, 0)
+    #expect(rig.router.sizes.routes == 0)
+}
+
+@Test
+func lateRetractionsAreRemembered() {
+    var rig = RouterRig()
+    rig.up(3, .hypha, key: RouterRig.key(3))
+    func receive(_ origin: UInt16, _ metric: UInt16, _ number: Int) {
+        guard case .update(var update) = RouterRig.update(origin, metric: metric) else { return }
+        update.serial = serial(number)
+        rig.receive(.update(update), from: 3)
+    }
+    receive(5, 30, 0)
+    receive(6, 30, 3)
+    // The retraction is late; the announcement that it overtook comes even later.
+    receive(5, .max, 2)
+    #expect(rig.router.sizes.routes == 1)
+    receive(5, 30, 1)
+    #expect(rig.router.sizes.routes == 1)
+    #expect(rig.router.counters[.updatesOutOfOrder] == 1)
+    // A newer one is remembered, and an older one changes nothing about that.
+    receive(7, .max, 8)
+    receive(7, .max, 5)
+    receive(5, 30, 6)
+    #expect(rig.router.sizes.routes == 1)
+    receive(5, 30, 9)
+    #expect(rig.router.sizes.routes == 2)
+    // What is no route is not missed: neither 2 nor 5, only what might have brought one.
+    _ = rig.taken()
+    rig.pass(milliseconds: 101)
+    let asked = rig.sent(to: 3).routeRequests.compactMap(\.missing).flatMap(\.ranges)
+    #expect(asked == [.init(first: 1, count: 1), .init(first: 4, count: 1), .init(first: 6, count: 2)])
+}
+
 @Test(arguments: 1...6 as ClosedRange<UInt64>)
 func twoRoutersAgreeWhateverTheLinkLoses(number: UInt64) {
     var pair = Pair(seed: number)
@@ -227,6 +321,27 @@ func twoRoutersAgreeWhateverTheLinkLoses(number: UInt64) {
     #expect(pair.right.router.counters[.resendRequests] > 5)
     #expect(pair.left.router.counters[.resends] > 5)
     #expect(pair.left.router.inconsistencies().isEmpty && pair.right.router.inconsistencies().isEmpty)
+}
+
+@Test(arguments: [1, 2, 3] as [UInt64])
+func aLargeDumpOverALossyLinkEnds(number: UInt64) {
+    var pair = Pair(seed: number)
+    pair.left.up(2)
+    pair.run(milliseconds: 100)
+    for origin in 10..<3_010 as Range<UInt16> { pair.left.receive(RouterRig.update(origin, metric: 30), from: 2) }
+    pair.loss = 5
+    pair.jitter = 10
+    pair.perPacket = 12
+    pair.run(milliseconds: 3_000)
+    #expect(pair.right.router.sizes.routes == 3_001)
+    for _ in 0..<2 {
+        pair.left.receive(.ihu(.init(receiveCost: 0, interval: 0)), from: 2)
+        pair.run(milliseconds: 12_000)
+    }
+    // One when the link came up, one because it lost and mixed up so much.
+    #expect(pair.left.router.counters[.dumps] <= 2)
+    #expect(pair.left.router.counters[.resends] > 1)
+    #expect(pair.right.router.sizes.routes == 3_001)
 }
 
 @Test
@@ -260,8 +375,11 @@ func answersToGreedyNeighboursAreFew() {
     // Too long ago: everything, at most every 10 s.
     rig.pass(milliseconds: 1_000, keepAlive: [1, 2])
     _ = rig.taken()
+    #expect(ask([.init(first: 60_000, count: 1)]) == 201)
+    rig.pass(milliseconds: 9_000, keepAlive: [1, 2])
+    _ = rig.taken()
     #expect(ask([.init(first: 60_000, count: 1)]) == 0)
-    rig.pass(milliseconds: 10_000, keepAlive: [1, 2])
+    rig.pass(milliseconds: 1_100, keepAlive: [1, 2])
     _ = rig.taken()
     #expect(ask([.init(first: 60_000, count: 1)]) == 201)
     #expect(rig.router.counters[.resendsRefused] > 100)

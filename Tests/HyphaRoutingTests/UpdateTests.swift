@@ -119,10 +119,16 @@ func aLossIsToldToEverybodyAndForgottenAfterSixSeconds() {
     #expect(rig.router.sizes.sources == 1)
     rig.receive(RouterRig.update(5, metric: 60), from: 2)
     #expect(rig.taken().changes.isEmpty)
-    // The echo itself is forgotten after its hold time, the distance long after that.
-    rig.pass(milliseconds: 4_620_000, keepAlive: [1, 2])
+    rig.pass(milliseconds: 233_000, keepAlive: [1, 2])
+    #expect(rig.taken().changes.isEmpty)
     #expect(rig.router.sizes.sources == 1)
+    // By then nobody can have a route that came from ours: it is another way.
+    rig.pass(milliseconds: 10_000, keepAlive: [1, 2])
+    #expect(rig.taken().changes == [reachable(5, [(2, 80)])])
+    // Its hold time ends, and in the end nothing is left.
     rig.pass(milliseconds: 1_060_000, keepAlive: [1, 2])
+    #expect(rig.taken().changes.last == RouteChange(prefix: RouterRig.prefix(5), outcome: .removed))
+    rig.pass(milliseconds: 300_000, keepAlive: [1, 2])
     #expect(rig.router.sizes.sources == 0)
     #expect(rig.router.sizes.prefixes == 0)
     #expect(rig.router.sizes.routerIDs == 0)
@@ -252,6 +258,35 @@ func flappingRoutesAreDamped() {
     #expect(rig.sent(to: 2).updates.last?.metric == 30)
 }
 
+/// How long a neighbour waits to hear of a route that is back 1 ms after its loss, when the loss before was so long ago.
+@Test(
+    arguments: [
+        (after: 0, wait: 20), (after: 60_000, wait: 20), (after: 5_100, wait: 20), (after: 1_000, wait: 100),
+    ] as [(after: UInt64, wait: UInt64)])
+func aRouteThatIsBackIsToldSoon(after: UInt64, wait: UInt64) {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    func heard() -> Bool { rig.sent(to: 2).updates.contains { $0.prefix == RouterRig.prefix(5) && $0.metric < 65_535 } }
+    func loseAndFind() {
+        rig.receive(RouterRig.update(5, metric: 65_535), from: 1)
+        rig.pass(milliseconds: 1, keepAlive: [])
+        rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    }
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    rig.pass(milliseconds: 5_000, keepAlive: [1, 2])
+    if after > 0 {
+        loseAndFind()
+        rig.pass(milliseconds: after, keepAlive: [1, 2])
+    }
+    _ = rig.taken()
+    loseAndFind()
+    _ = rig.taken()
+    rig.pass(milliseconds: wait - 2, keepAlive: [])
+    #expect(!heard())
+    rig.pass(milliseconds: 2, keepAlive: [])
+    #expect(heard())
+}
+
 @Test
 func aLeafPassesNothingOn() {
     var rig = RouterRig { $0.isTransit = false }
@@ -265,33 +300,18 @@ func aLeafPassesNothingOn() {
 }
 
 @Test
-func seqnosFarAheadAreOnlyForTheNeedy() {
-    var rig = RouterRig()
-    rig.settle([1, 2, 3])
-    rig.receive(RouterRig.update(5, metric: 50, seqno: 100), from: 1)
-    _ = rig.taken()
-    rig.receive(RouterRig.update(5, metric: 10, seqno: 117), from: 2)
-    #expect(rig.taken().changes.isEmpty)
-    #expect(rig.router.counters[.seqnosWithheld] == 1)
-    // Within what an origin can do: as any.
-    rig.receive(RouterRig.update(5, metric: 20, seqno: 116), from: 3)
-    #expect(rig.taken().changes == [reachable(5, [(3, 40), (1, 70)])])
-    // Nothing else is left.
-    rig.router.neighbourDown(NeighbourID(3), now: rig.now)
-    rig.router.neighbourDown(NeighbourID(1), now: rig.now)
-    #expect(rig.taken().changes.last == reachable(5, [(2, 30)]))
-}
-
-@Test
 func seqnosMayRiseWithTime() {
     var rig = RouterRig()
     rig.settle([1, 2])
     rig.receive(RouterRig.update(5, metric: 50, seqno: 100), from: 1)
     rig.pass(milliseconds: 301_000, keepAlive: [1, 2])
     _ = rig.taken()
-    rig.receive(RouterRig.update(5, metric: 10, seqno: 180), from: 2)
-    // The other one falls behind as soon as the new seqno is announced.
-    #expect(rig.taken().changes == [reachable(5, [(2, 30), (1, 70)]), reachable(5, [(2, 30)])])
+    // 256 at once, and 160 in five minutes.
+    rig.receive(RouterRig.update(5, metric: 10, seqno: 517), from: 2)
+    #expect(rig.taken().changes.isEmpty)
+    rig.receive(RouterRig.update(5, metric: 10, seqno: 516), from: 2)
+    // So far ahead, the distance follows at once, and the other one falls behind.
+    #expect(rig.taken().changes == [reachable(5, [(2, 30)])])
 }
 
 @Test
@@ -321,4 +341,72 @@ func requestsFollowTheRouteInUse() {
     let actions = rig.taken()
     #expect(actions.count == 1)
     if case .send(.seqnoRequest, NeighbourID(1))? = actions.first {} else { Issue.record("\(actions)") }
+}
+
+@Test
+func theFormerNextHopHearsOfTheRouteThatReplacedIts() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 300), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.metric) == [320])
+    // Better, but not by so much that all hear of it.
+    rig.receive(RouterRig.update(5, metric: 285), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes == [reachable(5, [(2, 305), (1, 320)])])
+    #expect(actions.updates(to: 1).map(\.metric) == [305])
+    #expect(actions.updates(to: 2).isEmpty && actions.updates(to: 3).isEmpty)
+}
+
+@Test(arguments: ["expires", "is retracted", "gets worse"])
+func theFormerNextHopHearsOfTheRouteThatIsLeft(cause: String) {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 300, interval: 500), from: 1)
+    rig.receive(RouterRig.update(5, metric: 310), from: 2)
+    rig.pass(milliseconds: 2_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().changes.last == reachable(5, [(1, 320), (2, 330)]))
+    switch cause {
+    case "expires": rig.pass(milliseconds: 16_000, keepAlive: [1, 2, 3])
+    case "is retracted": rig.receive(RouterRig.update(5, metric: .max), from: 1)
+    default: rig.receive(RouterRig.update(5, metric: 400), from: 1)
+    }
+    let actions = rig.taken()
+    #expect(actions.changes.last == reachable(5, [(2, 330)]))
+    #expect(actions.updates(to: 1).filter { $0.prefix == RouterRig.prefix(5) }.map(\.metric) == [330])
+    #expect(actions.updates(to: 3).allSatisfy { $0.prefix != RouterRig.prefix(5) })
+}
+
+@Test
+func whoWasToldAnotherRouterIDThanTheOthersIsRemembered() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5)])
+    // Another origin for a moment: only 2 hears of it, because it asks.
+    rig.receive(RouterRig.update(5, metric: 30, random: 2), from: 3)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5, random: 2)])
+    rig.receive(RouterRig.update(5, metric: .max), from: 3)
+    #expect(rig.taken().changes.last == reachable(5, [(1, 70)]))
+    // What it heard, it may use while we use its own route: it has to forget it.
+    rig.receive(RouterRig.update(5, metric: 10), from: 2)
+    let actions = rig.taken()
+    #expect(actions.changes.last == reachable(5, [(2, 30)]))
+    #expect(actions.updates(to: 2).map(\.metric) == [65_535])
+}
+
+@Test
+func aRouterIDThatOnlySomeHeardIsTakenBack() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 50), from: 1)
+    rig.receive(RouterRig.update(5, metric: 30, random: 2), from: 3)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    rig.receive(RouterRig.update(5, metric: .max), from: 3)
+    _ = rig.taken()
+    // All but 2 know what is true; 2 hears it as soon as it may be announced.
+    rig.pass(milliseconds: 1_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().updates(to: 2).map(\.routerID) == [RouterRig.id(5)])
+    rig.pass(milliseconds: 5_000, keepAlive: [1, 2, 3])
+    #expect(rig.taken().updates(to: 2).isEmpty)
 }

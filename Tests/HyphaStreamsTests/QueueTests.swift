@@ -18,6 +18,10 @@ private func gather(_ pieces: some Sequence<Train.Piece>, _ pool: PacketPool) ->
     limits.controlFrames = [3, 64][run % 2]
     limits.controlBytes = 4_000
     limits.writeBytes = [3_000, 65_536][run / 2 % 2]
+    limits.linkSlots = [20, 8_192][run / 4 % 2]
+    limits.freshPackets = [2, 16][run % 2]
+    // Just before its microseconds begin anew.
+    var time = (UInt64(1) << 32) - 40_000
     let rig = Rig(slabs: 1, slots: 600)
     var queue = StreamQueue()
     var slow = SlowQueue(limits: limits)
@@ -27,6 +31,7 @@ private func gather(_ pieces: some Sequence<Train.Piece>, _ pool: PacketPool) ->
     defer { pieces.deallocate() }
     var queued = 0
     var gone = 0
+    var stale = 0
     for step in 0..<3_000 {
         switch Int.random(in: 0..<10, using: &seed) {
         case 0, 1:
@@ -39,8 +44,13 @@ private func gather(_ pieces: some Sequence<Train.Piece>, _ pool: PacketPool) ->
             let flow = [3, 3, 3, 9, Int.random(in: 0..<64, using: &seed)][Int.random(in: 0..<5, using: &seed)]
             let size = [40, 1_400, 1_900, 6_000][Int.random(in: 0..<4, using: &seed)]
             let frame = try Make.data(size, source: UInt64(step))
-            let admission = frame.withUnsafeBytes { queue.append(data: $0, flow: flow, limits, rig.memory) }
-            let expected = slow.append(data: frame, flow: flow)
+            time += UInt64.random(in: 0...[10, 2_000, 9_000][step / 100 % 3], using: &seed)
+            let pace = StreamPace(
+                drained: [0, 3_000, 40_000, 200_000][step / 70 % 4], isSteady: step / 200 % 2 == 1,
+                microseconds: UInt32(truncatingIfNeeded: time))
+            let admission = frame.withUnsafeBytes { queue.append(data: $0, flow: flow, pace, limits, rig.memory) }
+            let expected = slow.append(data: frame, flow: flow, pace)
+            stale += pace.isSteady ? expected.displaced : 0
             #expect(admission == StreamAdmission(expected.queued ? .queued : .noRoom, displaced: expected.displaced))
             queued += expected.queued ? 1 : 0
         default:
@@ -56,10 +66,11 @@ private func gather(_ pieces: some Sequence<Train.Piece>, _ pool: PacketPool) ->
         }
         #expect(queue.dataPackets == slow.allData.count && queue.controlFrames == slow.allControl.count)
         #expect(queue.dataBytes == slow.allData.reduce(0) { $0 + $1.bytes.count })
-        #expect(queue.dataPackets <= limits.dataPackets && queue.dataBytes <= limits.dataBytes)
+        #expect(queue.dataBytes <= max(limits.dataBytes, 200_000) && queue.slots <= max(limits.linkSlots, 64))
         #expect(queued == gone + slow.dropped + slow.waiting)
         #expect(rig.memory.slotsHeld == queue.slots && rig.isBalanced)
     }
+    #expect(stale > 0)
     let left = slow.waiting
     let discarded = queue.discard(rig.memory)
     #expect(discarded.data + discarded.control == left && queue.isEmpty)
@@ -74,7 +85,8 @@ private func gather(_ pieces: some Sequence<Train.Piece>, _ pool: PacketPool) ->
     defer { pieces.deallocate() }
     let data = try (0..<3).map { try Make.data(100, source: UInt64($0)) }
     for frame in data {
-        #expect(frame.withUnsafeBytes { queue.append(data: $0, flow: 1, limits, rig.memory) }.fate == .queued)
+        #expect(
+            frame.withUnsafeBytes { queue.append(data: $0, flow: 1, StreamPace(), limits, rig.memory) }.fate == .queued)
     }
     #expect(queue.nextWrite(pieces, limits, rig.memory) == 3)
     let hello = try Make.hello(1)
@@ -96,7 +108,7 @@ private func gather(_ pieces: some Sequence<Train.Piece>, _ pool: PacketPool) ->
     defer { pieces.deallocate() }
     let data = try (0..<5).map { try Make.data(100, source: UInt64($0)) }
     func append(_ i: Int) -> StreamAdmission {
-        data[i].withUnsafeBytes { queue.append(data: $0, flow: 1, limits, rig.memory) }
+        data[i].withUnsafeBytes { queue.append(data: $0, flow: 1, StreamPace(), limits, rig.memory) }
     }
     for i in 0..<3 { #expect(append(i).fate == .queued) }
     #expect(queue.nextWrite(pieces, limits, rig.memory) == 3)

@@ -5,6 +5,9 @@ struct SlowQueue {
     struct Frame: Equatable {
         var bytes: [UInt8]
         var flow: Int?
+        /// When it was queued, in microseconds.
+        var queued: UInt32 = 0
+        var slots: Int { (bytes.count + 2_015) / 2_016 }
         var isData: Bool { flow != nil }
     }
 
@@ -27,21 +30,42 @@ struct SlowQueue {
         return true
     }
 
-    mutating func append(data bytes: [UInt8], flow: Int) -> (queued: Bool, displaced: Int) {
+    /// The oldest waiting frame of the flow with the most bytes.
+    private func victim(flow: Int, counting extra: Int) -> Int? {
+        var sizes = [Int](repeating: 0, count: 64)
+        for frame in data { sizes[frame.flow ?? 0] += frame.bytes.count }
+        sizes[flow] += extra
+        let largest = sizes.firstIndex(of: sizes.max() ?? 0)
+        return data.firstIndex { $0.flow == largest }
+    }
+
+    private func hasRoom(for bytes: [UInt8], _ pace: StreamPace) -> Bool {
+        let held = (allData + allControl).reduce(0) { $0 + $1.slots }
+        guard held + Frame(bytes: bytes, flow: 0).slots <= limits.linkSlots else { return false }
+        let total = allData.reduce(bytes.count) { $0 + $1.bytes.count }
+        let isFew = allData.count < limits.dataPackets && total <= limits.dataBytes
+        return isFew || total <= pace.drained
+    }
+
+    mutating func append(data bytes: [UInt8], flow: Int, _ pace: StreamPace) -> (queued: Bool, displaced: Int) {
         var displaced = 0
-        while allData.count >= limits.dataPackets
-            || allData.reduce(0, { $0 + $1.bytes.count }) + bytes.count > limits.dataBytes
-        {
-            var sizes = [Int](repeating: 0, count: 64)
-            for frame in data { sizes[frame.flow ?? 0] += frame.bytes.count }
-            sizes[flow] += bytes.count
-            let largest = sizes.firstIndex(of: sizes.max() ?? 0)
-            guard let victim = data.firstIndex(where: { $0.flow == largest }) else { return (false, displaced) }
+        while !hasRoom(for: bytes, pace) {
+            guard let victim = victim(flow: flow, counting: bytes.count) else {
+                dropped += displaced
+                return (false, displaced)
+            }
             data.remove(at: victim)
-            dropped += 1
             displaced += 1
         }
-        data.append(Frame(bytes: bytes, flow: flow))
+        for _ in 0..<(pace.isSteady ? 2 : 0) where allData.count > limits.freshPackets {
+            guard let victim = victim(flow: 0, counting: 0),
+                UInt64(pace.microseconds &- data[victim].queued) > limits.staleMilliseconds * 1_000
+            else { break }
+            data.remove(at: victim)
+            displaced += 1
+        }
+        dropped += displaced
+        data.append(Frame(bytes: bytes, flow: flow, queued: pace.microseconds))
         return (true, displaced)
     }
 

@@ -164,12 +164,12 @@ private let stock = "tcp://peer.example.net:9651"
 
     @Test func memoryFollowsTheLimits() throws {
         let standard = StreamBudget(Configuration.Limits())
-        #expect(standard.slots == 16_384 + 4_096)
+        #expect(standard.slots == 16_384 + 3 * 4_096 + 256)
         #expect(standard.slabs > 0)
         let none = StreamBudget(Configuration.Limits(maxTCPLinks: 0))
         #expect(none.slots == 0 && none.slabs == 0)
         let small = StreamBudget(Configuration.Limits(maxTCPLinks: 2, tcpQueue: 1024))
-        #expect(small.slots == 1_026)
+        #expect(small.slots == 1_030 + 256)
     }
 
     @Test func openFilesSuffice() {

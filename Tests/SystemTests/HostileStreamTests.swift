@@ -88,5 +88,57 @@ extension SystemTests {
             }
             #expect(try row.hops(from: 0, to: 2).count == 4)
         }
+
+        /// More words at once than the node's parts can hand to each other: it receives them as it can take them, and
+        /// answers another neighbour meanwhile.
+        @Test func noWordIsLost() throws {
+            let row = try MixedTopology.chain([.stock(), .hypha(tun: false), .stock()])
+            defer { row.tearDown() }
+            try row.awaitPing(from: 0, to: 2)
+            let (flood, other) = (
+                try Self.connect(row, from: 0, link: 0), try Self.connect(row, from: 0, link: 0)
+            )
+            let before = try row.hyphaReport(1)
+            var words: [UInt8] = []
+            // Updates whose origin is not in its prefix: read, and not taken.
+            for i in 0..<40_000 {
+                let subnet: [UInt8] = [4, UInt8(i >> 16), UInt8(i >> 8 & 255), UInt8(i & 255), 1, 2, 3, 4]
+                let origin = [UInt8](repeating: 9, count: 40)
+                words += StockModel.control(type: 8, [2, 0, 64, 0, 0x75, 0x30, 0, 0, 0, 20] + subnet + origin)
+            }
+            try flood.send(words)
+            try other.send(StockModel.control(type: 4, [0x80, 0, 0, 1, 0x07, 0xD0]))
+            // The introduction answers it, or the worker after that.
+            let answer = try #require(other.receive())
+            #expect(answer.starts(with: StockModel.control(type: 5, [0, 0]).prefix(6)))
+            var report = before
+            for _ in 0..<100 {
+                report = try row.hyphaReport(1)
+                if (report.control["stream_control_received"] ?? 0) >= 40_000 { break }
+                usleep(50_000)
+            }
+            #expect((report.control["stream_control_received"] ?? 0) >= 40_001, "\(report.line)")
+            #expect(
+                (report.counters["stream_pauses"] ?? 0) > 0 && report.drops["punt_full"] ?? 0 == 0, "\(report.line)")
+            #expect(report.law.entered == report.law.accounted, "\(report.line)")
+            withExtendedLifetime(flood) {}
+            withExtendedLifetime(other) {}
+        }
+
+        /// One address that connects over and over: most of it is reset at once, and other neighbours notice nothing.
+        @Test func aFloodOfConnectionsIsTurnedAway() throws {
+            let row = try MixedTopology.chain([.hypha(), .hypha(tun: false), .stock()], .tcp)
+            defer { row.tearDown() }
+            try row.awaitPing(from: 0, to: 2)
+            let ping = try row.background(["ping", "-6", "-i", "0.05", "-c", "60", row.address(2)], on: 0)
+            defer { ping.stop() }
+            for _ in 0..<200 { _ = try? Self.connect(row, from: 0, link: 0) }
+            #expect(ping.exitCode(within: 20) == 0)
+            #expect(ping.output.contains("60 received"), "\(ping.output.suffix(300))")
+            let relay = try row.hyphaReport(1)
+            // 64 at once and 10 a second, two of which were used at the start.
+            #expect((60...140).contains(relay["connections_limited"]), "\(relay.line)")
+            #expect(relay.law.entered == relay.law.accounted, "\(relay.line)")
+        }
     }
 }

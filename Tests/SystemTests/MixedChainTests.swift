@@ -144,5 +144,29 @@ extension SystemTests {
             let time = try pair.awaitPing(from: 0, to: 1, within: 20)
             print("system: two nodes of a wire found each other, first answer after \(Int(time * 1_000)) ms")
         }
+
+        /// They are linked over HL1: they find each other, and nobody dials over TCP.
+        @Test func neighboursOverHL1NeedNoTCP() throws {
+            var node = MixedNode.hypha()
+            node.isDiscovering = true
+            let pair = try MixedTopology([node, node], links: [MixedLink(0, 1)])
+            defer { pair.tearDown() }
+            try pair.startAll()
+            _ = try pair.awaitPing(from: 0, to: 1, within: 20)
+            let found: Bool? = try Clock.wait(30) {
+                for node in 0..<2 where try !pair.hyphaReport(node).line.contains("\"standby\"") { return nil }
+                return true
+            }
+            #expect(found == true)
+            // Longer than any dial waits.
+            Clock.pause(3)
+            for node in 0..<2 {
+                let report = try pair.hyphaReport(node)
+                #expect(report.control["discovered"] == 1, "\(report.line)")
+                for name in ["streams_opened", "streams_accepted", "dials_failed"] {
+                    #expect(report.control[name] == 0, "\(name): \(report.line)")
+                }
+            }
+        }
     }
 }

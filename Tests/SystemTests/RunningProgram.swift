@@ -2,11 +2,12 @@ import Foundation
 import Glibc
 
 /// A program in the background, in a network namespace or not. Its output goes to files, so that it never waits for us.
+/// They have no names: nothing is left of them, however the test ends.
 final class RunningProgram: Sendable {
     let title: String
     private let process: Process
-    private let outputFile: URL
-    private let errorFile: URL
+    private let outputFile: FileHandle
+    private let errorFile: FileHandle
 
     /// Starts `words`; `space` is the namespace. `ip netns exec` becomes the program, so signals reach it.
     init(_ words: [String], in space: String? = nil, folder: URL) throws {
@@ -15,17 +16,38 @@ final class RunningProgram: Sendable {
         guard let first = all.first, let path = first.hasPrefix("/") ? first : SystemRequirements.find(first) else {
             throw SystemTestError("nothing to run in \(title)")
         }
-        let name = UUID().uuidString
-        outputFile = folder.appendingPathComponent("\(name).out")
-        errorFile = folder.appendingPathComponent("\(name).err")
-        for file in [outputFile, errorFile] { try Data().write(to: file) }
+        outputFile = try RunningProgram.makeFile(folder)
+        errorFile = try RunningProgram.makeFile(folder)
         process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = Array(all.dropFirst())
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: outputFile)
-        process.standardError = try FileHandle(forWritingTo: errorFile)
+        process.standardOutput = outputFile
+        process.standardError = errorFile
         try RunningProgram.withoutBlockedSignals { try process.run() }
+    }
+
+    /// A file of a folder's file system without a name.
+    private static func makeFile(_ folder: URL) throws -> FileHandle {
+        var path = Array(folder.appendingPathComponent("output." + String(repeating: "X", count: 6)).path.utf8CString)
+        let descriptor = mkstemp(&path)
+        guard descriptor >= 0 else {
+            throw SystemTestError("no file in \(folder.path): \(String(cString: strerror(errno)))")
+        }
+        unlink(path)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    /// All of a file. The place at which the program writes stays where it is.
+    private static func text(_ file: FileHandle) -> String {
+        var bytes: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = pread(file.fileDescriptor, &room, room.count, off_t(bytes.count))
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += room.prefix(count)
+        }
     }
 
     /// Tests run on threads that block signals, and a child inherits that: tcpdump and ping would not hear SIGINT.
@@ -40,8 +62,8 @@ final class RunningProgram: Sendable {
 
     var pid: pid_t { process.processIdentifier }
     var isRunning: Bool { process.isRunning }
-    var output: String { (try? String(decoding: Data(contentsOf: outputFile), as: UTF8.self)) ?? "" }
-    var errors: String { (try? String(decoding: Data(contentsOf: errorFile), as: UTF8.self)) ?? "" }
+    var output: String { RunningProgram.text(outputFile) }
+    var errors: String { RunningProgram.text(errorFile) }
 
     func signal(_ number: Int32) { if process.isRunning { Glibc.kill(pid, number) } }
 

@@ -45,6 +45,7 @@ final class Topology: Sendable {
             throw error
         }
         self.identities = identities
+        // From here on `deinit` removes what is there.
         try Data(configuration(of: .a, relay: "[fd00:a::2]", other: .b).utf8).write(to: configurationFile(.a))
         try Data(configuration(of: .b, relay: "192.0.2.2", other: .a).utf8).write(to: configurationFile(.b))
         try Data(configuration(of: .r).utf8).write(to: configurationFile(.r))
@@ -95,13 +96,22 @@ final class Topology: Sendable {
         _ = try? Command.run(["ip", "netns", "del", space], folder: scratch)
     }
 
-    /// Namespaces that a run of these tests left behind when it was killed.
+    /// Namespaces and files that a run of these tests left behind when it was killed.
     static func removeLeftovers() throws {
         let spaces = (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
-        for space in spaces where space.hasPrefix(prefix) {
-            let owner = space.dropFirst(prefix.count).split(separator: "-").first.flatMap { pid_t($0) }
-            if let owner, kill(owner, 0) != 0, errno == ESRCH { removeNamespace(space) }
+        for space in spaces where isLeftOver(space) { removeNamespace(space) }
+        let scratch = FileManager.default.temporaryDirectory
+        for name in try FileManager.default.contentsOfDirectory(atPath: scratch.path) where isLeftOver(name) {
+            try? FileManager.default.removeItem(at: scratch.appendingPathComponent(name))
         }
+    }
+
+    /// Whether a name is that of a topology whose process has ended.
+    private static func isLeftOver(_ name: String) -> Bool {
+        guard name.hasPrefix(prefix), let owner = name.dropFirst(prefix.count).split(separator: "-").first,
+            let pid = pid_t(owner)
+        else { return false }
+        return kill(pid, 0) != 0 && errno == ESRCH
     }
 
     static func makeIdentity(_ path: String, _ folder: URL) throws -> Identity {

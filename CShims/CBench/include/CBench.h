@@ -22,6 +22,7 @@ typedef struct cbench_child {
     uint64_t cpus;                // bit set of cores to run on, 0 = as the parent
     int niceness;                 // 0 = as the parent; silently not raised without privilege
     int input, output, errors;    // become descriptors 0, 1 and 2
+    int runs_first;               // 1 = before all ordinary programs on its cores (SCHED_FIFO)
     int death_signal;             // what the child gets when its parent dies, 0 = nothing
 } cbench_child;
 

@@ -132,6 +132,10 @@ int chy_tcp_open(const chy_address *address, void *name, uint32_t *length);
 int chy_tcp_ends(int fd, chy_address *local, chy_address *remote);
 // The smoothed round-trip time in microseconds.
 int chy_tcp_rtt(int fd);
+// Bytes that the kernel may hold of it and has not sent once. 0 or -errno.
+int chy_tcp_unsent(int fd, uint32_t bytes);
+// The shortest one of the last net.ipv4.tcp_min_rtt_wlen seconds (300), or -ENODATA before the first.
+int chy_tcp_least_rtt(int fd);
 // Ends a connection with FIN behind everything written, or with RST (reset = 1).
 void chy_tcp_close(int fd, int reset);
 

@@ -123,7 +123,7 @@ enum ConfigurationKeys {
             "Packets that wait for a session or a route, 16 to 16384; further ones are dropped."),
         .integer(
             .limits, "tcp_queue", \.configuration.limits.tcpQueue, 1024...131072,
-            "Packets that wait to be written to all TCP links, 1024 to 131072; of the fullest link the oldest go."),
+            "Packets that wait for all TCP links, 1024 to 131072, half for one at most; of the fullest the oldest go."),
         .integer(
             .limits, "slabs", \.configuration.limits.slabs, 40...1024,
             "Packet buffers of 65.5 KiB each, 40 to 1024."),

@@ -18,7 +18,7 @@ struct LocalDiscovery {
     var endpoints: Discovery
     /// Goes out with every beacon. To be kept current: a node may have to draw a new one.
     var routerID: RouterID
-    /// Neighbours that the last turn forgot because nothing was heard of them: dial them no more.
+    /// Neighbours that the last turn forgot because nothing was heard of them: they are dialled no more.
     private(set) var forgotten: [DiscoveredEndpoint] = []
     private let socket: DiscoverySocket
     private let tcpPort: UInt16
@@ -85,10 +85,15 @@ struct LocalDiscovery {
     /// One turn, and what follows for control: new neighbours are dialled when their time has come.
     mutating func drive(_ control: inout ControlLoop, now: Instant) {
         waiting += turn(now: now)
+        for endpoint in forgotten {
+            control.unheard(endpoint: endpoint.address)
+            waiting.removeAll { $0 == endpoint }
+            handed.removeAll { $0 == endpoint }
+        }
         let due = waiting.filter { $0.dialDue <= now }
         waiting.removeAll { $0.dialDue <= now }
         for endpoint in due {
-            control.discovered(endpoint: endpoint.address, now: now)
+            control.discovered(endpoint: endpoint.address, key: endpoint.key, now: now)
             handed.append(endpoint)
         }
         guard now >= nextLook else { return }

@@ -47,6 +47,7 @@ extension Node {
         let features: [(String, OffloadStatus.Feature)] = [
             ("udp_gro", offload.udpGRO), ("udp_gso", offload.udpGSO), ("tun_tso", offload.tunTSO),
             ("tun_uso", offload.tunUSO), ("multishot_read", offload.multishotRead),
+            ("receive_bundles", offload.receiveBundles),
         ]
         return object([
             ("time", "\(SystemClock.wallSeconds)"), ("version", text(Version.number)),

@@ -155,7 +155,9 @@ struct Node: ~Copyable {
     }
 
     private static func describe(_ offload: OffloadStatus, hasTun: Bool) -> String {
-        var features: [(String, OffloadStatus.Feature)] = [("UDP GRO", offload.udpGRO), ("UDP GSO", offload.udpGSO)]
+        var features: [(String, OffloadStatus.Feature)] = [
+            ("UDP GRO", offload.udpGRO), ("UDP GSO", offload.udpGSO), ("receive bundles", offload.receiveBundles),
+        ]
         if hasTun {
             features += [
                 ("TUN TSO", offload.tunTSO), ("TUN USO", offload.tunUSO), ("multishot read", offload.multishotRead),
