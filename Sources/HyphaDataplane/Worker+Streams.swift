@@ -7,6 +7,31 @@ import HyphaWire
 // MARK: - TCP links
 
 extension Worker {
+    /// Arrivals up to this length are taken before longer ones of other connections: mostly words, which want an answer soon.
+    private static let shortArrival: UInt32 = 512
+
+    /// What came on connections: short arrivals first, but in order on each connection.
+    mutating func takeStreams<IO: StreamIO & ~Copyable>(_ count: Int, _ io: inout IO) {
+        for i in 0..<count where mayOvertake(i) {
+            takeStream(arrivals[i], &io)
+            arrivals[i].length = 0
+        }
+        for i in 0..<count where arrivals[i].source == .stream && arrivals[i].length > 0 {
+            takeStream(arrivals[i], &io)
+        }
+        runStreamVector(&io)
+    }
+
+    /// A short arrival that has nothing of its connection in front of it.
+    private func mayOvertake(_ number: Int) -> Bool {
+        guard arrivals[number].source == .stream, arrivals[number].length <= Worker.shortArrival else { return false }
+        let connection = arrivals[number].connection
+        for i in 0..<number where arrivals[i].source == .stream && arrivals[i].connection == connection {
+            if arrivals[i].length > 0 { return false }
+        }
+        return true
+    }
+
     /// Bytes of a connection.
     mutating func takeStream<IO: StreamIO & ~Copyable>(_ arrival: Arrival, _ io: inout IO) {
         counters.add(.receives)

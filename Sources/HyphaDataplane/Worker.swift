@@ -212,8 +212,7 @@ extension Worker {
         // Datagrams first, then streams, then the TUN: a vector holds packets of one kind.
         for i in 0..<count where arrivals[i].source == .udp { takeDatagrams(arrivals[i], &io) }
         runLinkVector(&io)
-        for i in 0..<count where arrivals[i].source == .stream { takeStream(arrivals[i], &io) }
-        runStreamVector(&io)
+        takeStreams(count, &io)
         for i in 0..<count where arrivals[i].source == .tun {
             let arrival = arrivals[i]
             let bytes = pool.base(arrival.buffer) + Int(arrival.offset)

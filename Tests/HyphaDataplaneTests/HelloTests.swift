@@ -46,6 +46,23 @@ struct HelloTests {
         node.expectNoLeak()
     }
 
+    /// A word does not wait behind much that came before it on another connection, but for what is before it on its own.
+    @Test func aShortArrivalOvertakesLongOnes() throws {
+        let network = TestNetwork(seed: 9)
+        let node = try network.add("N", StreamTests.options)
+        let (one, other) = (try StreamTests.accept(node, network), try StreamTests.accept(node, network))
+        node.forget()
+        let words = (1...50 as ClosedRange<UInt16>).flatMap { Self.ihu($0) }
+        node.io.arrive(Array(words.dropLast(20)), on: one)
+        node.io.arrive(Array(words.suffix(20)), on: one)
+        node.io.arrive(Self.hello, on: other)
+        node.turn(network.now)
+        #expect(node.punts.map(\.head.link) == [other] + [UInt32](repeating: one, count: 50))
+        #expect(node.punts.dropFirst().flatMap { (StockFrame.control($0.bytes) ?? []) } == words)
+        #expect(node.drops == [:])
+        node.expectNoLeak()
+    }
+
     /// In any frame and any pieces; what is not a whole Hello is none.
     @Test func whatIsAHello() throws {
         let network = TestNetwork(seed: 2)
