@@ -126,20 +126,32 @@ extension Router {
             counters.count(.requestsAnswered)
             return enqueue(.own(id))
         }
-        if let number = table.number(of: prefix), table[number].phase != .idle {
-            // While a loss is fresh, or when the asker is the next hop, there is nothing to say.
-            guard table[number].selected != RouteTable.none,
-                table[route: table[number].selected].neighbour != id
-            else { return counters.count(.requestsUnanswered) }
+        if let number = table.number(of: prefix), table[number].selected != RouteTable.none {
+            // When the asker is the next hop there is nothing to say.
+            guard table[route: table[number].selected].neighbour != id else {
+                return counters.count(.requestsUnanswered)
+            }
             counters.count(.requestsAnswered)
-            return enqueue(.route(prefix, id))
+            enqueue(.route(prefix, id))
+            return answerHostRoute(in: prefix, number, to: id)
         }
+        // A prefix that was just lost is asked for as well: another way may be known behind neighbours that have no route
+        // themselves.
         guard requests[prefix] == nil else { return counters.count(.duplicateRequests) }
         guard request.generation < RouteRequests.generationLimit else { return counters.count(.generationExceeded) }
         guard admitsQuery(of: id) else { return }
         guard ask(prefix, generation: request.generation + 1, ingress: id, isWanted: false) else { return }
         counters.count(.requestsRelayed)
         _ = neighbours.update(id) { $0.openQueries += 1 }
+    }
+
+    /// Who asks for a /64 is told of the origin's own address, too: held as lost it would stand in the way of the /64.
+    private mutating func answerHostRoute(in prefix: Prefix, _ number: Int, to id: NeighbourID) {
+        let host = Prefix(ids.origin(table[route: table[number].selected].routerID), length: 128)
+        guard prefix.length < 128, let place = table.number(of: host), table[place].selected != RouteTable.none,
+            table[route: table[place].selected].neighbour != id
+        else { return }
+        enqueue(.route(host, id))
     }
 
     private mutating func handleWildcard(from id: NeighbourID) {

@@ -28,6 +28,39 @@ func knownRoutesAreAnsweredButNotToTheirNextHop() {
     #expect(rig.sent(to: 1).routeRequests.map(\.generation) == [1])
 }
 
+/// On the other side of a neighbour that has just come up there may be a way that it was never told of.
+@Test
+func whatWasJustLostIsAskedForAsWell() {
+    var rig = RouterRig()
+    rig.settle([1, 2, 3])
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    rig.receive(RouterRig.update(5, metric: 65_535), from: 1)
+    #expect(rig.taken().changes.last?.outcome == .unreachable)
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    #expect(rig.sent(to: 3).routeRequests.map(\.generation) == [1])
+    rig.receive(RouterRig.update(5, metric: 5), from: 3)
+    let actions = rig.taken()
+    #expect(actions.updates(to: 2).map(\.metric) == [25] && actions.changes.last?.prefix == RouterRig.prefix(5))
+    #expect(rig.router.inconsistencies().isEmpty)
+}
+
+@Test
+func whoAsksForASubnetHearsOfItsOwnersAddress() {
+    var rig = RouterRig()
+    rig.settle([1, 2])
+    rig.receive(RouterRig.update(5, metric: 10), from: 1)
+    rig.receive(RouterRig.update(5, metric: 10, length: 128), from: 1)
+    rig.receive(RouterRig.update(6, metric: 10), from: 1)
+    rig.receive(RouterRig.update(6, metric: 10, length: 128), from: 2)
+    rig.pass(milliseconds: 2_000, keepAlive: [1, 2])
+    _ = rig.taken()
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(5))), from: 2)
+    #expect(rig.sent(to: 2).updates.map(\.prefix) == [RouterRig.prefix(5), RouterRig.prefix(5, length: 128)])
+    // Not to the next hop.
+    rig.receive(.routeRequest(.init(prefix: RouterRig.prefix(6))), from: 2)
+    #expect(rig.sent(to: 2).updates.map(\.prefix) == [RouterRig.prefix(6)])
+}
+
 @Test
 func requestsTravelUpToGenerationFifteen() {
     for (generation, relayed) in [(0, 1), (14, 15), (15, nil), (16, nil), (254, nil), (255, nil)] as [(UInt8, UInt8?)] {
